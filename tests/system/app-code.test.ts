@@ -55,8 +55,9 @@ const trigger = (event: string, table: string, doing: string, when = 'true') => 
   end $$;
   create trigger "the guard" ${event} on public.${table} for each row execute function public.guard()`;
 
-const raising = (code: string, more = '') =>
-  `raise exception using errcode = '${code}', message = old.secret || 'said', detail = 'not json' ${more};`;
+/** The same under a name of its own. */
+const named = (name: string, statement: string) =>
+  statement.replaceAll('public.guard()', `public.${name}()`).replace('"the guard"', name);
 
 const migrate = ({ sql }: TestDatabase) => migrateAll(sql, { plan: PLAN, batch_size: 5 });
 const back = ({ sql }: TestDatabase) => rollbackAll(sql, { plan: PLAN });
@@ -67,64 +68,48 @@ const failures = async ({ sql }: TestDatabase) => [
 ];
 
 describe('code of the app finds its names', () => {
-  const unqualified: [what: string, sql: string][] = [
-    ['a trigger', trigger('before update', 'items', `insert into audit values ('x');`)],
-    [
-      'a trigger that writes to another schema of the path',
-      trigger('after update', 'items', `insert into trail values ('x');`),
-    ],
-    [
-      'a trigger that calls a function of another schema of the path',
-      trigger('before insert', 'copies', `perform remember('x');`),
-    ],
-    [
-      'a trigger that calls a function in SQL',
+  /** What the app has, each with another place in which it names nothing in full. */
+  const unqualified = [
+    // Triggers.
+    named('writes', trigger('before update', 'items', `insert into audit values ('x');`)),
+    named('elsewhere', trigger('after update', 'items', `insert into trail values ('x');`)),
+    named('calls', trigger('before insert', 'copies', `perform remember('x');`)),
+    named(
+      'calls_sql',
       `create function public.note(what text) returns void language sql as $$ insert into audit values (what) $$;
        ${trigger('before insert', 'copies', `perform note('x');`)}`,
-    ],
-    [
-      'a trigger of rows that are removed',
-      trigger('before insert or delete', 'copies', `insert into audit values ('x');`),
-    ],
-    [
-      'a deferred constraint trigger',
-      `create function public.later() returns trigger language plpgsql as $$ begin insert into audit values ('x'); return null; end $$;
-       create constraint trigger later after insert or update or delete on public.copies deferrable initially deferred
-         for each row execute function public.later();
-       create constraint trigger later after update on public.items deferrable initially deferred
-         for each row execute function public.later()`,
-    ],
-    [
-      'the check of a domain',
-      `create table public.words (word text);
-       create function public.is_word(text) returns boolean language plpgsql as $$ begin return not exists (select from words where word = $1); end $$;
-       create domain public.label as text check (is_word(value));
-       alter table public.items alter label type public.label`,
-    ],
-    [
-      'a generated column',
-      `create function public.half(text) returns text language plpgsql immutable as $$ begin return left($1, 2); end $$;
-       create function public.short(text) returns text language plpgsql immutable as $$ begin return half($1); end $$;
-       alter table public.items add short text generated always as (public.short(label)) stored`,
-    ],
-    [
-      'an index on an expression',
-      `create function public.half(text) returns text language plpgsql immutable as $$ begin return left($1, 2); end $$;
-       create function public.short(text) returns text language plpgsql immutable as $$ begin return half($1); end $$;
-       create index on public.copies (short(label))`,
-    ],
-    [
-      'a function with the rights of its owner and a path of its own',
-      `create function public.own() returns void language plpgsql security definer set search_path = app as $$ begin insert into trail values ('x'); end $$;
-       ${trigger('before update', 'items', 'perform own();')}`,
-    ],
+    ),
+    named('removes', trigger('before insert or delete', 'copies', `insert into audit values ('x');`)),
+    // Deferred ones.
+    `create function public.later() returns trigger language plpgsql as $$ begin insert into audit values ('x'); return null; end $$;
+     create constraint trigger later after insert or update or delete on public.copies deferrable initially deferred
+       for each row execute function public.later();
+     create constraint trigger later after update on public.items deferrable initially deferred
+       for each row execute function public.later()`,
+    // The check of a domain.
+    `create table public.words (word text);
+     create function public.is_word(text) returns boolean language plpgsql as $$ begin return not exists (select from words where word = $1); end $$;
+     create domain public.label as text check (is_word(value));
+     alter table public.items alter label type public.label`,
+    // A generated column, and an index on an expression.
+    `create function public.half(text) returns text language plpgsql immutable as $$ begin return left($1, 2); end $$;
+     create function public.short(text) returns text language plpgsql immutable as $$ begin return half($1); end $$;
+     alter table public.items add short text generated always as (public.short(label)) stored;
+     create index on public.copies (short(label))`,
+    // A function with the rights of its owner and a path of its own.
+    `create function public.own() returns void language plpgsql security definer set search_path = app as $$ begin insert into trail values ('x'); end $$;
+     ${named('as_owner', trigger('before update', 'items', 'perform own();'))}`,
   ];
-  test.each(unqualified)('%s: forward and back go through', async (_, statement) => {
-    const db = await items(statement);
+  test('triggers of all kinds, a domain, a generated column and an index: forward and back go through', async () => {
+    const db = await items(unqualified.join(';\n'));
     const original = await contents(db.sql, ['public.items', 'public.copies']);
-    expect((await migrate(db)).at(-1)).toMatchObject({ state: 'succeeded', failures_left: 0 });
+    const last = (await migrate(db)).at(-1);
+    expect(await failures(db)).toEqual([]);
+    expect(last).toMatchObject({ state: 'succeeded', failures_left: 0 });
     expect(await moved(db)).toBe(ROWS);
-    expect((await back(db)).at(-1)).toMatchObject({ state: 'succeeded' });
+    const end = (await back(db)).at(-1);
+    expect(await failures(db)).toEqual([]);
+    expect(end).toMatchObject({ state: 'succeeded' });
     expect(await contents(db.sql, ['public.items', 'public.copies'])).toEqual(original);
   });
 
@@ -262,50 +247,72 @@ describe('an error that the app’s code raises', () => {
   /** Who raises these asks for another try, and gets some. */
   const kindOf = (code: string) => (/^(40001|55P03)$/.test(code) ? 'deferred' : 'failed');
 
-  test.each(codes)('%s on the way forward: sets the one item aside, named; the others move', async (code) => {
-    const db = await items(trigger('before update', 'items', raising(code), 'old.id = 7'));
+  /** Items of which one in each batch of five meets another of the codes. */
+  const STEP = 5;
+  const ALL = codes.length * STEP;
+  const met = codes.map((code, i) => ({ entity: String(i * STEP + 3), code }));
+  const all = (when: string) =>
+    items(`
+      insert into public.items select i from generate_series(${ROWS + 1}, ${ALL}) i;
+      create table public.codes (id int primary key, code text);
+      insert into public.codes values ${met.map(({ entity, code }) => `(${entity}, '${code}')`).join(', ')};
+      ${trigger(
+        'before update',
+        'items',
+        `raise exception using errcode = (select c.code from public.codes c where c.id = old.id), message = old.secret || 'said', detail = 'not json';`,
+        `${when} and exists (select from public.codes c where c.id = old.id)`,
+      )}`);
+
+  test('of any SQLSTATE on the way forward: sets the one item aside, named; the others move', async () => {
+    const db = await all('true');
     const dry = await call(db.sql, 'dry_run_migration', { plan: PLAN, mode: 'full', max_ms: 60_000 });
-    expect(dry.failures).toEqual([
-      expect.objectContaining({
-        kind: kindOf(code),
-        raised_by: expect.stringContaining('public.guard line 3'),
-      }),
-    ]);
-    expect((await migrate(db)).at(-1)).toMatchObject({ has_more: false, failures_left: 1 });
-    expect(await moved(db)).toBe(ROWS - 1);
-    expect(await failures(db)).toEqual([
-      {
-        entity: '7',
+    expect(dry.failures).toEqual(
+      met.map(({ code }) =>
+        expect.objectContaining({
+          kind: kindOf(code),
+          raised_by: expect.stringContaining('public.guard line 3'),
+        }),
+      ),
+    );
+    let last = await call(db.sql, 'migrate_batch', { plan: PLAN, batch_size: STEP, max_failures: '1000' });
+    while (last.has_more)
+      last = await call(db.sql, 'migrate_batch', { plan: PLAN, batch_size: STEP, max_failures: '1000' });
+    expect(last).toMatchObject({ has_more: false, failures_left: codes.length });
+    expect(await moved(db)).toBe(ALL - codes.length);
+    expect(await failures(db)).toEqual(
+      met.map(({ entity, code }) => ({
+        entity,
         kind: kindOf(code),
         sqlstate: code,
         raised_by: expect.stringMatching(
           /^public\.guard line 3 \(trigger "the guard" on public\.items\), called by trial\.apply line \d+$/,
         ),
-      },
-    ]);
-    const log = await db.sql`select detail from public.migration_log where entity = '7'`;
-    expect(log[0]?.detail.raised_by).toContain('public.guard line 3');
-    expect(JSON.stringify(log)).not.toContain('sesame');
-    const told = await refusal(call(db.sql, 'migrate_entity', { plan: PLAN, entity: '7' }));
-    expect(told.code).toBe('IM023');
-    expect(told.message).toContain(`SQLSTATE ${code} in public.guard line 3`);
+      })),
+    );
+    for (const { entity, code } of met) {
+      const log = await db.sql`select detail from public.migration_log where entity = ${entity}`;
+      expect(log[0]?.detail.raised_by, code).toContain('public.guard line 3');
+      expect(JSON.stringify(log)).not.toContain('sesame');
+      const told = await refusal(call(db.sql, 'migrate_entity', { plan: PLAN, entity }));
+      expect([code, told.code]).toEqual([code, 'IM023']);
+      expect(told.message).toContain(`SQLSTATE ${code} in public.guard line 3`);
+    }
   });
 
-  test.each(codes)('%s on the way back: the one item stays, named; the others go back', async (code) => {
-    const db = await items(
-      trigger('before update', 'items', raising(code), 'old.id = 7 and new.label is null'),
-    );
+  test('of any SQLSTATE on the way back: the one item stays, named; the others go back', async () => {
+    const db = await all('new.label is null');
     await migrate(db);
+    expect(await moved(db)).toBe(ALL);
     expect((await back(db)).at(-1)).toMatchObject({ has_more: false });
-    expect(await moved(db)).toBe(1);
-    expect(await failures(db)).toEqual([
-      {
-        entity: '7',
+    expect(await moved(db)).toBe(codes.length);
+    expect(await failures(db)).toEqual(
+      met.map(({ entity, code }) => ({
+        entity,
         kind: kindOf(code),
         sqlstate: code,
         raised_by: expect.stringContaining('public.guard line 3'),
-      },
-    ]);
+      })),
+    );
   });
 
   test('of its own statements (missing table, denied table, function in SQL): sets the item aside, named', async () => {
@@ -496,30 +503,32 @@ describe('an error that the plan’s own statements raise', () => {
   });
 });
 
-test.each([
-  ['English', 'PL/pgSQL function public.guard() line 3 at RAISE', 'SQL function "note" statement 1'],
-  ['German', 'PL/pgSQL-Funktion public.guard() Zeile 3 bei RAISE', 'SQL-Funktion »note« Anweisung 1'],
-  ['French', 'fonction PL/pgSQL public.guard(), ligne 3, à RAISE', 'fonction SQL « note », instruction 1'],
-  ['Japanese', 'PL/pgSQL関数public.guard()の3行目 - RAISE', 'SQL関数"note"の行番号 1'],
-  ['Korean', 'public.guard() PL/pgSQL 함수, 3번째 줄, RAISE', '"note" SQL 함수 1번째 문장'],
-  ['Chinese', '在第3行的RAISE的PL/pgSQL函数public.guard()', 'SQL函数"note"的语句 1'],
-])('an error’s context in %s: the same functions and lines are read from it', async (_, frame, sql) => {
+test('an error’s context in any language: the same functions and lines are read from it', async () => {
   const db = await items(`
     create function public.note(text) returns void language sql as 'select';
     ${trigger('before update', 'items', 'null;')}`);
-  const context = [
-    sql,
-    "SQL statement \"select secret('PL/pgSQL function public.guard() line 9')",
-    'from public.guard() where name = "note"',
-    frame,
-    'SQL statement "update public.items set label = \'x\'"',
-  ].join('\n');
-  const frames = await db.sql`
-    select schema_name || '.' || routine_name as name, line, is_raise from imago.error_frames(${context}) order by number`;
-  expect([...frames]).toEqual([
-    { name: 'public.note', line: 1, is_raise: false },
-    { name: 'public.guard', line: 3, is_raise: true },
-  ]);
+  for (const [language, frame, sql] of [
+    ['English', 'PL/pgSQL function public.guard() line 3 at RAISE', 'SQL function "note" statement 1'],
+    ['German', 'PL/pgSQL-Funktion public.guard() Zeile 3 bei RAISE', 'SQL-Funktion »note« Anweisung 1'],
+    ['French', 'fonction PL/pgSQL public.guard(), ligne 3, à RAISE', 'fonction SQL « note », instruction 1'],
+    ['Japanese', 'PL/pgSQL関数public.guard()の3行目 - RAISE', 'SQL関数"note"の行番号 1'],
+    ['Korean', 'public.guard() PL/pgSQL 함수, 3번째 줄, RAISE', '"note" SQL 함수 1번째 문장'],
+    ['Chinese', '在第3行的RAISE的PL/pgSQL函数public.guard()', 'SQL函数"note"的语句 1'],
+  ] as const) {
+    const context = [
+      sql,
+      "SQL statement \"select secret('PL/pgSQL function public.guard() line 9')",
+      'from public.guard() where name = "note"',
+      frame,
+      'SQL statement "update public.items set label = \'x\'"',
+    ].join('\n');
+    const frames = await db.sql`
+      select schema_name || '.' || routine_name as name, line, is_raise from imago.error_frames(${context}) order by number`;
+    expect([...frames], language).toEqual([
+      { name: 'public.note', line: 1, is_raise: false },
+      { name: 'public.guard', line: 3, is_raise: true },
+    ]);
+  }
 });
 
 test('apply with an empty search_path of its own: triggers of the app find their names all the same', async () => {

@@ -19,8 +19,11 @@ interface Told {
 const databases: TestDatabase[] = [];
 
 /** A database with the sample app, prepared unless told otherwise. */
-async function database(users = 10, prepared = true): Promise<TestDatabase> {
-  const db = await freshDatabase({ app: 'sample', users, ...(prepared && { avatars: 'prepared' }) });
+async function database(
+  users = 10,
+  avatars: 'none' | 'prepared' | 'migrated' = 'prepared',
+): Promise<TestDatabase> {
+  const db = await freshDatabase({ app: 'sample', users, ...(avatars !== 'none' && { avatars }) });
   databases.push(db);
   return db;
 }
@@ -55,8 +58,8 @@ interface Case {
   /** What the test is called: the condition under which it is raised. */
   when: string;
   users?: number;
-  /** False where the plan must not be prepared. */
-  prepared?: boolean;
+  /** How far the plan is; prepared unless told otherwise. */
+  avatars?: 'none' | 'migrated';
   before?: (db: TestDatabase) => Promise<unknown>;
   calls?: [name: string, args?: Record<string, unknown>][];
   /** Instead of calls: other ways to be told. */
@@ -88,7 +91,6 @@ const oneUserOfTen = (db: TestDatabase) => call(db.sql, 'migrate_batch', { max_m
 
 /** A migrated app in which a follow points to the avatar of the follower. */
 async function wrongFollow(db: TestDatabase): Promise<void> {
-  await migrateAll(db.sql);
   await db.sql`
     update public.follows f set avatar_id = (select active_avatar_id from public.users u where u.id = f.follower_id)
     where f.id = (select id from public.follows order by id limit 1)`;
@@ -114,12 +116,12 @@ function checkError(
 const CASES: Record<string, Case> = {
   IM001: {
     when: 'a plan that does not exist',
-    prepared: false,
+    avatars: 'none',
     calls: OF_A_PLAN.map((name) => [name, { plan: 'avatarz' }]),
   },
   IM002: {
     when: 'a batch size out of bounds',
-    prepared: false,
+    avatars: 'none',
     calls: [0, -1, 10_001].flatMap((batch_size) => [
       ['migrate_batch', { batch_size }],
       ['migrate_users_batch', { batch_size }],
@@ -128,7 +130,7 @@ const CASES: Record<string, Case> = {
   },
   IM003: {
     when: 'a negative offset',
-    prepared: false,
+    avatars: 'none',
     calls: [['migrate_users_batch', { batch_size: 1, batch_offset: -1 }]],
   },
   IM004: {
@@ -151,25 +153,25 @@ const CASES: Record<string, Case> = {
   },
   IM005: {
     when: 'a window or canary of an unprepared plan',
-    prepared: false,
+    avatars: 'none',
     calls: [['migrate_users_batch']],
     told: [canary],
   },
   IM006: {
     when: 'a table without the key that the plan needs',
-    prepared: false,
+    avatars: 'none',
     before: (db) => db.sql`alter table public.users drop constraint users_pkey cascade`,
     calls: [['migrate_batch'], ['prepare_migration'], ['dry_run_migration']],
   },
   IM007: {
     when: 'an option other than the run has',
-    prepared: false,
+    avatars: 'none',
     before: (db) => call(db.sql, 'migrate_batch', { max_failures: '3' }),
     calls: [['migrate_batch', { max_failures: '4' }]],
   },
   IM008: {
     when: 'a transition that the state does not allow',
-    before: (db) => migrateAll(db.sql),
+    avatars: 'migrated',
     calls: [['resume_migration'], ['pause_migration'], ['cancel_migration'], ['retry_failed_migrations']],
   },
   IM009: {
@@ -198,7 +200,7 @@ const CASES: Record<string, Case> = {
   },
   IM012: {
     when: 'an installation whose names are taken',
-    prepared: false,
+    avatars: 'none',
     // The first statements of each migration, once more: everything that they look for is there.
     told: ['engine/install_check.sql', 'plans/avatars/schema.sql'].map((file) => async (db) => {
       return await refusal(
@@ -212,7 +214,7 @@ const CASES: Record<string, Case> = {
   },
   IM014: {
     when: 'a write that the plan does not declare',
-    prepared: false,
+    avatars: 'none',
     before: async (db) => {
       await db.sql`create table public.elsewhere (id integer)`;
       await createTally(db.sql, 'integer', [1, 2, 3], {
@@ -250,8 +252,8 @@ const CASES: Record<string, Case> = {
   },
   IM017: {
     when: 'a forward call during a rollback',
+    avatars: 'migrated',
     before: async (db) => {
-      await migrateAll(db.sql);
       await db.sql`select imago.start_rollback('avatars', false)`;
     },
     calls: [
@@ -303,7 +305,7 @@ const CASES: Record<string, Case> = {
   },
   IM022: {
     when: 'an action on a plan that never ran',
-    prepared: false,
+    avatars: 'none',
     calls: [
       ['pause_migration'],
       ['resume_migration'],
@@ -338,6 +340,7 @@ const CASES: Record<string, Case> = {
   },
   IM026: {
     when: 'a fix that leaves its check unsatisfied',
+    avatars: 'migrated',
     before: async (db) => {
       await wrongFollow(db);
       await db.sql.unsafe(
@@ -356,8 +359,8 @@ const CASES: Record<string, Case> = {
   },
   IM028: {
     when: 'a check that does not fit the statement timeout',
+    avatars: 'migrated',
     before: async (db) => {
-      await migrateAll(db.sql);
       await db.sql`
         update imago.plan_check
         set query = 'select f.id as key, f.followed_id as entity from public.follows f, pg_sleep(60)'
@@ -367,14 +370,15 @@ const CASES: Record<string, Case> = {
   },
   IM029: {
     when: 'a check whose query fails',
+    avatars: 'migrated',
     before: async (db) => {
-      await migrateAll(db.sql);
       await db.sql`update imago.plan_check set query = 'select no_such_column' where name = 'follows_with_wrong_avatar'`;
     },
     told: [checkError({})],
   },
   IM030: {
     when: 'a fix whose function is gone',
+    avatars: 'migrated',
     before: async (db) => {
       await wrongFollow(db);
       await db.sql`drop function avatars.fix_follows`;
@@ -383,7 +387,7 @@ const CASES: Record<string, Case> = {
   },
   IM035: {
     when: 'a sync that names a column that does not exist',
-    prepared: false,
+    avatars: 'none',
     before: (db) => db.sql`
       insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
       values ('avatars', 50, 'nothing', 'public.users', 'nowhere', 'select')`,
@@ -391,7 +395,7 @@ const CASES: Record<string, Case> = {
   },
   IM036: {
     when: 'a sync that writes what is not declared',
-    prepared: false,
+    avatars: 'none',
     before: (db) => db.sql`
       insert into imago.plan_sync (plan, position, name, relation, entity_column, statement)
       values ('avatars', 50, 'likes', 'public.posts', 'user_id', 'delete from public.likes where post_id in (select id from new_rows)'),
@@ -401,7 +405,7 @@ const CASES: Record<string, Case> = {
   },
   IM044: {
     when: 'a written table with a key of two columns',
-    prepared: false,
+    avatars: 'none',
     before: async (db) => {
       await db.sql`create table public.pairs (a integer, b integer, primary key (a, b))`;
       await db.sql`insert into imago.plan_write (plan, position, relation, inserts) values ('avatars', 50, 'public.pairs', true)`;
@@ -410,7 +414,7 @@ const CASES: Record<string, Case> = {
   },
   IM045: {
     when: 'a write for a stage that does not exist',
-    prepared: false,
+    avatars: 'none',
     before: (db) => db.sql`
       insert into imago.plan_write (plan, position, stage, relation, entity_column, inserts)
       values ('avatars', 50, 7, 'public.likes', 'user_id', true)`,
@@ -418,7 +422,7 @@ const CASES: Record<string, Case> = {
   },
   IM048: {
     when: 'a finalize that a view of the app stands against',
-    prepared: false,
+    avatars: 'none',
     before: async (db) => {
       await createApp(db.sql, 'tests/support/profile_gigs.sql', 10);
       await migrateAll(db.sql, { plan: 'profile_gigs' });
@@ -428,7 +432,7 @@ const CASES: Record<string, Case> = {
   },
   IM073: {
     when: 'a step of prepare that raises',
-    prepared: false,
+    avatars: 'none',
     before: async (db) => {
       await db.sql.unsafe(`
         create or replace function avatars.prepare_posts() returns void language plpgsql as $$ begin raise exception 'no'; end $$`);
@@ -439,7 +443,7 @@ const CASES: Record<string, Case> = {
   },
   IM085: {
     when: 'a cohort of a plan that takes all',
-    before: (db) => migrateAll(db.sql),
+    avatars: 'migrated',
     calls: [
       ['migrate_batch', { cohort: { percent: 10 } }],
       ['dry_run_migration', { cohort: { keys: [NOBODY] } }],
@@ -447,7 +451,7 @@ const CASES: Record<string, Case> = {
   },
   IM074: {
     when: 'forgetting an entity that is still there',
-    before: (db) => migrateAll(db.sql),
+    avatars: 'migrated',
     told: [
       async (db) =>
         await refusal(call(db.sql, 'forget_entity', { plan: 'avatars', entity: await anyUser(db) })),
@@ -455,7 +459,7 @@ const CASES: Record<string, Case> = {
   },
   IM075: {
     when: 'a rollback of a forgotten entity',
-    before: (db) => migrateAll(db.sql),
+    avatars: 'migrated',
     told: [
       async (db) => {
         const entity = await anyUser(db);
@@ -466,8 +470,8 @@ const CASES: Record<string, Case> = {
   },
   IM076: {
     when: 'a journaled column that is gone',
+    avatars: 'migrated',
     before: async (db) => {
-      await migrateAll(db.sql);
       await db.sql`alter table public.posts drop column avatar_id cascade`;
     },
     calls: [['rollback_batch'], ['migrate_batch'], ['rollback_user_migration', { user_id: NOBODY }]],
@@ -480,7 +484,7 @@ const CASES: Record<string, Case> = {
   },
   IM077: {
     when: 'giving up a column that is still there',
-    before: (db) => migrateAll(db.sql),
+    avatars: 'migrated',
     calls: [
       ['give_up_column', { plan: 'avatars', relation: 'public.posts', column_name: 'avatar_id' }],
       ['give_up_column', { plan: 'avatars', relation: 'public.users' }],
@@ -630,41 +634,38 @@ async function type(db: TestDatabase, text: string): Promise<void> {
   }
 }
 
+/** What the hint of an error says to type is typed as postgres, and then it works. */
+async function followHint(db: TestDatabase, code: string, raised: Told): Promise<void> {
+  const [name, args] = CASES[code]?.calls?.[0] ?? [];
+  const { told, first, typed, fill, again } = REMEDIES[code] as Remedy;
+  const error = told ? await told(db) : raised;
+  expect(error.code).toBe(code);
+  const hint = error.hint ?? '';
+  await first?.(db);
+  for (const pattern of typed) {
+    const [text = ''] = pattern.exec(hint) ?? [];
+    expect({ hint, pattern, text }).not.toMatchObject({ text: '' });
+    await type(db, fill ? await fill(db, text) : text);
+  }
+  if (again) await again(db, hint);
+  else if (name) await call(db.sql, name, args).catch((met) => expect(met.code).toBe('IM013'));
+  else await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) });
+}
+
 describe('what a hint says to type', () => {
   test('is tried for each code of imago.error, here or where NOT_TYPED says', async () => {
-    const db = await database(1, false);
+    const db = await database(1, 'none');
     const codes = await db.sql<{ code: string; hint: string }[]>`select code, hint from imago.error`;
     const holding = codes.filter(({ hint }) => typeable.test(hint)).map(({ code }) => code);
     const tried = [...Object.keys(REMEDIES), ...Object.keys(NOT_TYPED)];
     expect(holding.filter((code) => !tried.includes(code))).toEqual([]);
     expect(tried.filter((code) => !codes.some((row) => row.code === code))).toEqual([]);
   });
-
-  test.each(Object.keys(REMEDIES))('of %s is typed as postgres, and then it works', async (code) => {
-    const { users, prepared, before, calls = [], told = [] } = CASES[code] as Case;
-    const { first, typed, fill, again, ...other } = REMEDIES[code] as Remedy;
-    const db = await database(users, prepared);
-    await before?.(db);
-    const [name, args] = calls[0] ?? [];
-    const tell = other.told ?? told[0];
-    const error = name && !other.told ? await refusal(call(db.sql, name, args)) : await tell?.(db);
-    expect(error?.code).toBe(code);
-    const hint = error?.hint ?? '';
-    await first?.(db);
-    for (const pattern of typed) {
-      const [text = ''] = pattern.exec(hint) ?? [];
-      expect({ hint, pattern, text }).not.toMatchObject({ text: '' });
-      await type(db, fill ? await fill(db, text) : text);
-    }
-    if (again) return void (await again(db, hint));
-    if (name) await call(db.sql, name, args).catch((met) => expect(met.code).toBe('IM013'));
-    else await call(db.sql, 'migrate_user_to_avatar_centric', { user_id: await anyUser(db) });
-  });
 });
 
 describe('error codes', () => {
   test('each code of imago.error has a case, and each case a code', async () => {
-    const db = await database(1, false);
+    const db = await database(1, 'none');
     const codes = await db.sql`select code from imago.error order by code`;
     expect([...Object.keys(CASES), ...Object.values(ELSEWHERE).flat()].sort()).toEqual(
       codes.map((row) => row.code),
@@ -680,9 +681,9 @@ describe('error codes', () => {
   );
 
   test.each(Object.entries(CASES).map(([code, made]) => [code, made.when, made] as const))(
-    '%s is raised, with message and hint filled in, for %s',
-    async (code, _, { users, prepared, before, calls, told }) => {
-      const db = await database(users, prepared);
+    '%s is raised, with message and hint filled in, for %s; what the hint says to type works',
+    async (code, _, { users, avatars, before, calls, told }) => {
+      const db = await database(users, avatars);
       await before?.(db);
       const [texts] = await db.sql<{ message: string; hint: string }[]>`
       select message, hint from imago.error where code = ${code}`;
@@ -692,12 +693,15 @@ describe('error codes', () => {
         ),
         ...(told ?? []).map((way) => [way.toString(), () => way(db)] as const),
       ];
+      let first: Told | undefined;
       for (const [what, raise] of all) {
         const error = await raise();
+        first ??= error;
         expect([what, error.code]).toEqual([what, code]);
         expect(error.message).toMatch(filledIn(texts?.message ?? ''));
         expect(error.hint).toMatch(filledIn(texts?.hint ?? ''));
       }
+      if (first && code in REMEDIES) await followHint(db, code, first);
     },
   );
 

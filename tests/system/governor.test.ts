@@ -1,9 +1,9 @@
 /** What the governor sees of a server in trouble: a run is slowed or held, says why, loses nothing and goes on by itself. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { expectAllMigrated, prepareAll } from '../support/avatars.ts';
+import { expectAllMigrated } from '../support/avatars.ts';
 import { call, value } from '../support/call.ts';
 import { type TestCluster, testCluster } from '../support/cluster.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { type DatabaseOptions, freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { until } from '../support/until.ts';
 
@@ -25,35 +25,66 @@ interface Answer {
 
 describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
   let server: TestCluster;
+  /** Of the test that is on. */
   let db: TestDatabase;
+  /** Of all tests that leave a run as they found it. */
+  let shared: TestDatabase | undefined;
+  let own: TestDatabase | undefined;
 
   beforeAll(async () => {
     server = await testCluster({
       version,
       settings: {
         wal_level: 'logical',
-        max_slot_wal_keep_size: '256MB',
+        max_slot_wal_keep_size: '64MB',
         archive_mode: 'on',
       },
     });
   });
   afterAll(() => server?.remove());
-  afterEach(() => db?.drop());
+  afterEach(async () => {
+    await own?.drop();
+    own = undefined;
+  });
 
   /** An app with a run that looks at each call, and holds no longer than it must. */
-  async function run(users = 400): Promise<TestDatabase> {
-    db = await freshDatabase({ app: 'sample', users, on: server });
+  async function newRun(options: DatabaseOptions): Promise<TestDatabase> {
+    db = await freshDatabase({ app: 'sample', avatars: 'prepared', on: server, ...options });
     await superuser(`alter system set archive_command = '/bin/true'`, 'select pg_reload_conf()');
     await db.sql`update imago.setting set value = '1' where name in ('look_ms', 'backoff_ms')`;
     await db.sql`update imago.signal set every_ms = 0 where every_ms is not null`;
-    await prepareAll(db.sql);
-    expect(await step()).toMatchObject({ status: 'working', health: { share: 1, reasons: [] } });
+    await db.sql`update imago.setting set value = '100' where name = 'beside_app_percent'`;
+    // A busy machine may well get slower: that is for the test of it.
+    await db.sql`update imago.signal set slow = null where name = 'pace'`;
+    await db.sql`create table public.signals_before as select * from imago.signal`;
     return db;
   }
 
+  async function ownRun(users = 100): Promise<void> {
+    own = await newRun({ users });
+    expect(await step()).toMatchObject({ status: 'working', health: { share: 1, reasons: [] } });
+  }
+
+  /** The run of all tests, as if nothing had happened to it before. */
+  async function run(): Promise<void> {
+    shared ??= await newRun({ users: 2000 });
+    db = shared;
+    await db.sql`delete from imago.governor`;
+    await db.sql`delete from imago.reading`;
+    await db.sql`delete from imago.log`;
+    await db.sql`delete from imago.throttle`;
+    await db.sql`update imago.health set others_at = null`;
+    await db.sql`
+      update imago.signal s set slow = b.slow, hold = b.hold, tell = b.tell from public.signals_before b where b.name = s.name`;
+    expect(await step()).toMatchObject({ status: 'working', health: { share: 1, reasons: [] } });
+  }
+
   /** One small call. */
-  const step = async (): Promise<Answer> =>
-    (await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 })) as unknown as Answer;
+  const step = async (): Promise<Answer> => {
+    // What is dear to read is left alone for twenty times as long as reading it took, which is long on a busy machine.
+    await db.sql`update imago.reading set took_ms = 0 where took_ms > 0`;
+    return (await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 })) as unknown as Answer;
+  };
 
   const seen = (answer: Answer) =>
     answer.health.reasons.filter(({ level }) => level > 0).map(({ signal }) => signal);
@@ -79,11 +110,20 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     return answer;
   }
 
-  /** Calls until the run works again, and then to its end. */
+  /** Calls until the run works again. */
+  async function worksAgain(): Promise<void> {
+    let answer = await step();
+    await until('the run works again', async () => {
+      answer = await step();
+      return answer.status === 'working';
+    });
+    expect(answer.migrated).toBeGreaterThan(0);
+    expect(answer.health.share).toBeGreaterThan(0);
+  }
+
+  /** The same, and then to its end. */
   async function goesOn(): Promise<void> {
-    await until('the run works again', async () => (await step()).status === 'working');
-    const share = await value(db.sql, "select share from imago.governor where plan = 'avatars'");
-    expect(Number(share)).toBeGreaterThan(0);
+    await worksAgain();
     await migrateAll(db.sql);
     await expectAllMigrated(db.sql);
   }
@@ -112,22 +152,22 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
   test('with a slot that nobody reads: slowed at half, held at three quarters, released without it', async () => {
     await run();
     await db.sql`select pg_create_logical_replication_slot('etl', 'test_decoding')`;
-    await writeWal(144);
+    await writeWal(36);
     const slowed = await isSlowed('slot');
     expect(slowed.health.reasons).toEqual([
       expect.objectContaining({
         signal: 'slot',
         name: 'etl',
-        reason: expect.stringMatching(/^slot etl keeps 1\d\d of 256 MB$/),
+        reason: expect.stringMatching(/^slot etl keeps [34]\d of 64 MB$/),
       }),
     ]);
-    await writeWal(64);
+    await writeWal(16);
     const held = await isHeld('slot');
-    expect(held.reason).toMatch(/^slot etl keeps 2\d\d of 256 MB$/);
+    expect(held.reason).toMatch(/^slot etl keeps [56]\d of 64 MB$/);
     const progress = await call(db.sql, 'get_detailed_migration_progress');
     expect(progress).toMatchObject({ state: 'running', waiting: held.reason, health: { share: 0 } });
     await db.sql`select pg_drop_replication_slot('etl')`;
-    await goesOn();
+    await worksAgain();
     expect(await events()).toEqual(['slowed', 'held', 'released']);
     expect(
       Number(await value(db.sql, `select held_ms from imago.reading where signal = 'slot'`)),
@@ -135,26 +175,25 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
   });
 
   test('whose own writing a slot could not bear takes small steps, and stops before the slot is lost', async () => {
-    await run(3000);
-    await db.sql`update public.users set bio = repeat(md5(id::text), 100)`;
+    await ownRun(1000);
+    // Nobody looks because time has passed.
+    await db.sql`update imago.setting set value = '3600000' where name = 'look_ms'`;
+    await db.sql`
+      update public.users u set bio = (select string_agg(md5(u.id::text || n), '') from generate_series(1, 50) n)`;
     await db.sql`select pg_create_logical_replication_slot('etl', 'test_decoding')`;
-    await writeWal(160);
-    const answers: Answer[] = [];
-    await until(
-      'the run is held or done',
-      async () => {
-        const answer = (await call(db.sql, 'migrate_batch')) as unknown as Answer;
-        answers.push(answer);
-        return answer.status !== 'working';
-      },
-      60_000,
-    );
+    await writeWal(44);
+    await db.sql`update imago.governor set looked_at = null`;
+    let answer: Answer | undefined;
+    while (answer?.status !== 'waiting' && answer?.status !== 'done')
+      answer = (await call(db.sql, 'migrate_batch')) as unknown as Answer;
     const [{ status, kept }] = await db.sql<[{ status: string; kept: number }]>`
       select wal_status as status, (pg_current_wal_insert_lsn() - restart_lsn)::float / 1048576 as kept
       from pg_replication_slots`;
-    expect(answers.at(-1)?.status === 'waiting' ? kept : 200).toBeLessThan(215);
+    expect(answer.status).toBe('waiting');
+    expect(kept).toBeLessThan(54);
     expect(status).not.toBe('lost');
     await db.sql`select pg_drop_replication_slot('etl')`;
+    await db.sql`update imago.setting set value = '1' where name = 'look_ms'`;
     await goesOn();
   });
 
@@ -180,7 +219,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await until('all is archived', () =>
       value(db.sql, `select count(*) = 0 from pg_ls_archive_statusdir() f where f.name like '%.ready'`),
     );
-    await goesOn();
+    await worksAgain();
   });
 
   test('with few connections left: slowed; with next to none: held; released when they are there', async () => {
@@ -193,12 +232,12 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
          from pg_stat_activity where backend_type = 'client backend'`,
       ),
     );
-    await db.sql`update imago.signal set slow = ${free + 1} where name = 'connections'`;
+    await db.sql`update imago.signal set slow = ${free + 5} where name = 'connections'`;
     await isSlowed('connections');
-    await db.sql`update imago.signal set hold = ${free + 1} where name = 'connections'`;
+    await db.sql`update imago.signal set hold = ${free + 5} where name = 'connections'`;
     expect((await isHeld('connections')).reason).toMatch(/^\d+ connections are free$/);
     await db.sql`update imago.signal set slow = 8, hold = 3 where name = 'connections'`;
-    await goesOn();
+    await worksAgain();
   });
 
   test('that others wait for ends its call, and says so', async () => {
@@ -225,7 +264,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await answer.waiting;
     expect(answer.answer).toMatchObject({ status: 'working', migrated: 5 });
     expect(seen(answer.answer)).toEqual(['waiters']);
-    await goesOn();
+    await worksAgain();
   });
 
   test('while a vacuum of its table is running beside the app: slowed; for wraparound it would be held', async () => {
@@ -243,7 +282,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     expect((await isSlowed('vacuum')).health.reasons[0]?.reason).toBe('a vacuum of public.users is running');
     await db.sql`select pg_cancel_backend(${pid})`;
     await done;
-    await goesOn();
+    await worksAgain();
   });
 
   test('beside sessions that are at work: slowed by how many there were before', async () => {
@@ -258,7 +297,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await until('it is seen', async () => seen(await step()).includes('active'));
     await db.sql`select pg_cancel_backend(${pid})`;
     await done;
-    await goesOn();
+    await worksAgain();
   });
 
   test('past what the disk has: held, and released when there is room', async () => {
@@ -266,7 +305,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await db.sql`update imago.setting set value = '1' where name = 'disk_mb'`;
     expect((await isHeld('disk')).reason).toMatch(/^database and write-ahead log take \d+ of 1 MB$/);
     await db.sql`update imago.setting set value = '' where name = 'disk_mb'`;
-    await goesOn();
+    await worksAgain();
   });
 
   test('while more write-ahead log is written than the disk takes: slowed or held, then released', async () => {
@@ -275,7 +314,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await writeWal(8);
     expect(seen(await step())).toEqual(['wal']);
     await db.sql`update imago.setting set value = '' where name = 'wal_mb_per_s'`;
-    await goesOn();
+    await worksAgain();
   });
 
   test('with checkpoints on request beside the app: slowed', async () => {
@@ -287,11 +326,12 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
       return seen(await step()).includes('checkpoints');
     });
     await db.sql`update imago.governor set checkpoints_at = clock_timestamp() - interval '1 hour'`;
-    await goesOn();
+    await worksAgain();
   });
 
   test('that gets slower beside the app: slowed once it has been for five looks', async () => {
     await run();
+    await db.sql`update imago.signal set slow = 300 where name = 'pace'`;
     const slow = async () => {
       await db.sql`update imago.governor set usual_entity_ms = 0.0001`;
       await db.sql`update imago.health set others_at = clock_timestamp()`;
@@ -302,7 +342,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
       Number(await value(db.sql, `select slow_looks from imago.reading where signal = 'pace'`)),
     ).toBeGreaterThanOrEqual(5);
     await db.sql`update imago.governor set usual_entity_ms = 1000`;
-    await goesOn();
+    await worksAgain();
   });
 
   test('beside a transaction that stays open tells it, and is neither slowed nor held', async () => {
@@ -319,7 +359,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
         },
       });
     });
-    await goesOn();
+    await worksAgain();
   });
 
   test('that cannot see whether archiving works: slowed at once, held after 15 seconds, told what to do', async () => {
@@ -334,14 +374,14 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
       await db.sql`update imago.reading set since = since - interval '20 s'`;
       await isHeld('archive');
       await db.sql`select throttle_migration(ignore => '{archive}')`;
-      await goesOn();
+      await worksAgain();
     } finally {
       await superuser('grant pg_monitor to postgres');
     }
   });
 
   test('after the server was killed is not slowed for what recovery did, nor for its own batch that was lost', async () => {
-    await run(60);
+    await ownRun(60);
     // As if none had been asked for before: so many are no more than the new counter has.
     await db.sql`update imago.governor set checkpoints = -5`;
     const caller = await db.connect({ max: 1 }).reserve();
@@ -370,7 +410,7 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await superuser(reset);
     const answer = await step();
     expect([answer.others_write, seen(answer)]).toEqual([null, []]);
-    await goesOn();
+    await worksAgain();
   });
 
   test('on a server whose write-ahead log or clock is behind what was seen before looks, and goes on', async () => {
@@ -394,12 +434,11 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     ).toBe(true);
     await db.sql`update imago.setting set value = '1' where name = 'look_ms'`;
     await db.sql`update imago.governor set held_until = clock_timestamp()`;
-    await goesOn();
+    await worksAgain();
   });
 
   test('on its way back is held and released as well', async () => {
-    await run();
-    await migrateAll(db.sql);
+    own = await newRun({ users: 60, avatars: 'migrated' });
     await db.sql`update imago.setting set value = 'backup at night' where name = 'hold'`;
     expect(await call(db.sql, 'rollback_batch')).toMatchObject({
       status: 'waiting',
@@ -411,5 +450,10 @@ describe.each([15, 17] as const)('on PostgreSQL %i a run', (version) => {
     await db.sql`update imago.setting set value = '' where name = 'hold'`;
     await until('it works again', async () => (await call(db.sql, 'rollback_batch')).status !== 'waiting');
     expect((await rollbackAll(db.sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+  });
+
+  test('that all this was done to has lost nothing at its end', async () => {
+    await run();
+    await goesOn();
   });
 });
