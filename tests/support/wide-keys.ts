@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { createPlan } from '../../scripts/plan/create.ts';
 import { type Project, readPlan, readProject, wholeText } from '../../scripts/plan/project.ts';
 import { call, value } from './call.ts';
-import { freshDatabase, type TestDatabase } from './database.ts';
+import { freshDatabase, madeOnce, type TestDatabase } from './database.ts';
 import { projectFolder } from './project.ts';
 
 export const plan = 'wide';
@@ -12,11 +12,14 @@ export const orders = 'shop."Orders"';
 
 /** A database with these tables, for as long as the test takes. */
 export async function app(tables: string): Promise<TestDatabase> {
-  const db = await freshDatabase();
+  const isShop = tables === shop;
+  const db = await freshDatabase(isShop ? { template: await shopMade() } : {});
   onTestFinished(db.drop);
-  await db.sql.unsafe(tables);
+  if (!isShop) await db.sql.unsafe(tables);
   return db;
 }
+
+const shopMade = madeOnce((sql) => sql.unsafe(shop));
 
 /** Writes the plan into a project, and runs its migration. */
 export async function make(sql: Sql, source = 'shop.Orders', column = 'Id'): Promise<Project> {

@@ -72,8 +72,7 @@ test('all changes together become a version that makes them, and a way back that
 test('what cannot be written is refused with the reason', async () => {
   const project = await versionedProject();
   const unwritten = changes.filter((change) => change.unwritten !== undefined);
-  await project.write({ 'schemas/a.sql': unwritten.map((change) => change.before).join('\n') });
-  await project.run('migrate', 'before');
+  await project.startWith({ 'schemas/a.sql': unwritten.map((change) => change.before).join('\n') });
   for (const change of unwritten) {
     await project.write({ 'schemas/b.sql': change.sql });
     expect(await project.refusal('migrate', 'after')).toMatchObject({

@@ -81,6 +81,9 @@ test('a project with versions and no models gets its models from the versions', 
   });
   await project.run('upgrade');
   expect(await project.run('check')).toMatchObject({ status: 'done' });
-  expect((await project.run('migrate', 'nothing')).data?.files).toEqual([]);
+  expect((await project.run('migrate', 'nothing')).data).toMatchObject({
+    files: [],
+    read: ['supabase/schemas/baseline.sql'],
+  });
   expect((await project.run('init')).data?.files).toEqual([]);
 });

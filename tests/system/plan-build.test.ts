@@ -101,18 +101,47 @@ async function refused(folder: string): Promise<Problem> {
   return problem;
 }
 
-test('a new plan is built with the engine, after the migrations of the project, and both can be pushed', async () => {
+test('a new plan is built with the engine, after the migrations of the project, and both can be pushed; so can what changes while it runs', async () => {
   const folder = await built();
   expect(migrations(folder).map(({ file: name }) => name.replace(/\d{14}_/, ''))).toEqual([
     'supabase/migrations/things.sql',
     'supabase/migrations/imago_engine.sql',
     'supabase/migrations/imago_plan_trial.sql',
   ]);
+  expect((await build(folder)).changes).toEqual([]);
   const { sql, url } = await database();
   expect(await push(folder, url)).toMatchObject({ code: 0 });
   await sql`insert into public.users (display_name) select 'User ' || n from generate_series(1, 20) n`;
-  expect((await migrateAll(sql, { plan: 'trial' })).at(-1)).toMatchObject({ state: 'succeeded' });
+
+  // A function of a plan that is under way may change, and the run goes on with it.
+  while ((await call(sql, 'migrate_batch', { plan: 'trial', batch_size: 3, max_ms: 1 })).migrated === 0);
+  const before = migrations(folder);
+  await edit(folder, 'functions/apply', 's.id::text', "'new ' || s.id");
+  const { changes, text } = await change(folder);
+  expect(changes).toEqual(['changed function trial.apply(uuid[])']);
+  expect(text).toContain("'new ' || s.id");
+  expect(text).not.toContain('create_plan');
+  expect(text).not.toContain('trial.prepare');
+  expect(migrations(folder).slice(0, -1)).toEqual(before);
+  expect(migrations(folder).at(-1)?.file).toMatch(/_imago_plan_trial_2\.sql$/);
   expect((await build(folder)).changes).toEqual([]);
+  expect(await push(folder, url)).toMatchObject({ code: 0 });
+  expect((await migrateAll(sql, { plan: 'trial' })).at(-1)).toMatchObject({ state: 'succeeded' });
+  const moved = await sql<{ new: boolean; count: number }[]>`
+    select trial like 'new %' as new, count(*)::int from public.users group by 1 order by 1`;
+  expect(moved).toMatchObject([{ new: false }, { new: true }]);
+
+  // A change of what a prepared plan writes stops the push there, and passes once the plan is taken back.
+  await edit(folder, 'registration', /insert into imago\.plan_sync[\s\S]*?;\n/, '');
+  await change(folder);
+  const stopped = await push(folder, url);
+  expect(stopped.code).not.toBe(0);
+  expect(stopped.output).toContain('plan trial is prepared');
+  expect(await sql`select name from imago.plan_sync where plan = 'trial'`).toHaveLength(1);
+  await rollbackAll(sql, { plan: 'trial' });
+  expect(await push(folder, url)).toMatchObject({ code: 0 });
+  expect(await sql`select name from imago.plan_sync where plan = 'trial'`).toHaveLength(0);
+  expect((await migrateAll(sql, { plan: 'trial' })).at(-1)).toMatchObject({ state: 'succeeded' });
 });
 
 test('a project that has the engine gets the plan alone, and install leaves the plan alone', async () => {
@@ -131,20 +160,6 @@ test('a project that has the engine gets the plan alone, and install leaves the 
 });
 
 describe('a change since is one more migration, of what has changed:', () => {
-  test('a function', async () => {
-    const folder = await built();
-    const before = migrations(folder);
-    await edit(folder, 'functions/apply', 's.id::text', "coalesce(s.display_name, '?')");
-    const { changes, text } = await change(folder);
-    expect(changes).toEqual(['changed function trial.apply(uuid[])']);
-    expect(text).toContain("coalesce(s.display_name, '?')");
-    expect(text).not.toContain('create_plan');
-    expect(text).not.toContain('trial.prepare');
-    expect(migrations(folder).slice(0, -1)).toEqual(before);
-    expect(migrations(folder).at(-1)?.file).toMatch(/_imago_plan_trial_2\.sql$/);
-    expect((await build(folder)).changes).toEqual([]);
-  });
-
   test('remarks and white space outside of functions are none', async () => {
     const folder = await built();
     await edit(
@@ -156,104 +171,51 @@ describe('a change since is one more migration, of what has changed:', () => {
     expect((await build(folder)).changes).toEqual([]);
   });
 
-  test('functions that are new, gone, with other arguments, and a default that is back', async () => {
+  test('functions that are new, gone, with other arguments, and a default that is back; rows of the registration, with what the engine keeps in them; steps that change places; the title', async () => {
     const folder = await built();
     const preflight = `create or replace function trial.preflight() returns setof imago.problem language sql stable set search_path = ''
       as $$ select 'warning', 'mine', 'x', 'y', 'z' where false $$;
       comment on function trial.preflight() is 'Mine.';\n`;
-    await writeFile(path.join(folder, file('functions/helper')), helper('a integer'));
-    await writeFile(path.join(folder, file('functions/other')), helper('a integer', 'other'));
-    await writeFile(path.join(folder, file('functions/preflight')), preflight);
-    expect((await change(folder)).changes).toEqual([
-      'added function trial.helper(integer)',
-      'added function trial.other(integer)',
-      'changed function trial.preflight()',
-    ]);
-    await writeFile(path.join(folder, file('functions/helper')), helper('b integer'));
-    await rm(path.join(folder, file('functions/other')));
-    await rm(path.join(folder, file('functions/preflight')));
-    const { changes, text } = await change(folder);
-    expect(changes).toEqual([
-      'dropped function trial.other(integer)',
-      'changed function trial.helper(integer)',
-      'changed function trial.preflight()',
-    ]);
-    expect(text).toContain('drop function trial.helper(integer);');
-  });
-
-  test('rows of the registration, with what the engine keeps in them', async () => {
-    const folder = await built();
-    await edit(folder, 'registration', "'error', 'after'", "'warning', 'after'");
-    await edit(folder, 'registration', /insert into imago\.plan_sync[\s\S]*?;\n/, '');
-    await edit(
-      folder,
-      'registration',
-      'select imago.revoke_plan_functions',
-      `insert into imago.plan_step (plan, position, name, routine, phase) values ('trial', 2, 'the end', 'prepare', 'finalize');
-       select imago.revoke_plan_functions`,
-    );
-    const { changes, text, remarks } = await change(folder);
-    expect(changes).toEqual([
-      'added the end in imago.plan_step',
-      'dropped new rows in imago.plan_sync',
-      'changed rows_without_value in imago.plan_check',
-    ]);
-    expect(text).toContain(`update imago.plan_check set "severity" = 'warning'`);
-    expect(remarks[0]).toContain('is prepared already');
-  });
-
-  test('steps that change places', async () => {
-    const folder = await built();
-    const end = (
+    const ends = (
       first: number,
       second: number,
     ) => `insert into imago.plan_step (plan, position, name, routine, phase) values
       ('trial', ${first}, 'one', 'prepare', 'finalize'), ('trial', ${second}, 'two', 'prepare', 'finalize');\n`;
-    await edit(folder, 'registration', 'select imago.revoke', `${end(2, 3)}select imago.revoke`);
-    await change(folder);
-    await edit(folder, 'registration', end(2, 3), end(3, 2));
-    expect((await change(folder)).changes).toEqual([
+    await writeFile(path.join(folder, file('functions/helper')), helper('a integer'));
+    await writeFile(path.join(folder, file('functions/other')), helper('a integer', 'other'));
+    await writeFile(path.join(folder, file('functions/preflight')), preflight);
+    await edit(folder, 'registration', "'error', 'after'", "'warning', 'after'");
+    await edit(folder, 'registration', /insert into imago\.plan_sync[\s\S]*?;\n/, '');
+    await edit(folder, 'registration', 'select imago.revoke', `${ends(2, 3)}select imago.revoke`);
+    await edit(folder, 'schema', /'trial for all[^']*'/, "'A better title'");
+    const first = await change(folder);
+    expect(first.changes.toSorted()).toEqual([
+      'added function trial.helper(integer)',
+      'added function trial.other(integer)',
+      'added one in imago.plan_step',
+      'added two in imago.plan_step',
+      'changed function trial.preflight()',
+      'changed rows_without_value in imago.plan_check',
+      'changed trial in imago.plan',
+      'dropped new rows in imago.plan_sync',
+    ]);
+    expect(first.text).toContain(`update imago.plan_check set "severity" = 'warning'`);
+    expect(first.remarks[0]).toContain('is prepared already');
+
+    await writeFile(path.join(folder, file('functions/helper')), helper('b integer'));
+    await rm(path.join(folder, file('functions/other')));
+    await rm(path.join(folder, file('functions/preflight')));
+    await edit(folder, 'registration', ends(2, 3), ends(3, 2));
+    const second = await change(folder);
+    expect(second.changes).toEqual([
+      'dropped function trial.other(integer)',
+      'changed function trial.helper(integer)',
+      'changed function trial.preflight()',
       'changed one in imago.plan_step',
       'changed two in imago.plan_step',
     ]);
+    expect(second.text).toContain('drop function trial.helper(integer);');
   });
-
-  test('the title', async () => {
-    const folder = await built();
-    await edit(folder, 'schema', /'trial for all[^']*'/, "'A better title'");
-    expect((await change(folder)).changes).toEqual(['changed trial in imago.plan']);
-  });
-});
-
-test('a change of what a prepared plan writes stops the push there, and passes once the plan is taken back', async () => {
-  const folder = await built();
-  const { sql, url } = await database();
-  expect(await push(folder, url)).toMatchObject({ code: 0 });
-  await sql`insert into public.users (display_name) select 'User ' || n from generate_series(1, 20) n`;
-  await migrateAll(sql, { plan: 'trial' });
-  await edit(folder, 'registration', /insert into imago\.plan_sync[\s\S]*?;\n/, '');
-  await change(folder);
-  const stopped = await push(folder, url);
-  expect(stopped.code).not.toBe(0);
-  expect(stopped.output).toContain('plan trial is prepared');
-  expect(await sql`select name from imago.plan_sync where plan = 'trial'`).toHaveLength(1);
-  await rollbackAll(sql, { plan: 'trial' });
-  expect(await push(folder, url)).toMatchObject({ code: 0 });
-  expect(await sql`select name from imago.plan_sync where plan = 'trial'`).toHaveLength(0);
-  expect((await migrateAll(sql, { plan: 'trial' })).at(-1)).toMatchObject({ state: 'succeeded' });
-});
-
-test('a function of a plan that is under way may change, and the run goes on with it', async () => {
-  const folder = await built();
-  const { sql, url } = await database();
-  expect(await push(folder, url)).toMatchObject({ code: 0 });
-  await sql`insert into public.users (display_name) select 'User ' || n from generate_series(1, 20) n`;
-  await call(sql, 'migrate_batch', { plan: 'trial', batch_size: 3, max_ms: 1 });
-  await edit(folder, 'functions/apply', 's.id::text', "'new ' || s.id");
-  await change(folder);
-  expect(await push(folder, url)).toMatchObject({ code: 0 });
-  expect((await migrateAll(sql, { plan: 'trial' })).at(-1)).toMatchObject({ state: 'succeeded' });
-  expect(await sql`select from public.users where trial like 'new %'`).not.toHaveLength(0);
 });
 
 describe('build refuses, and writes nothing, where', () => {

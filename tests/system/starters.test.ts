@@ -13,6 +13,7 @@ import { runCommand, startCommand } from '../support/command.ts';
 import { removeEmbedded } from '../support/embedded.ts';
 import { put } from '../support/project.ts';
 import { until } from '../support/until.ts';
+import { versionedProject } from '../support/versions.ts';
 
 const starters = fileURLToPath(new URL('../fixtures/starters/', import.meta.url));
 const script = 'scripts/local.ts';
@@ -219,28 +220,26 @@ test('npm run local refuses a folder that is no project, and a project beside an
   }
 });
 
-describe('npm run db on a starter', () => {
-  const db = async (name: string) => {
-    const { project, environment } = await starter(name);
-    return (...args: string[]) =>
-      runCommand([...args, '--workdir', project, '--json'], environment, { script: 'scripts/db.ts' });
+describe('db on a starter', () => {
+  const versions = async (name: string) => {
+    const project = await versionedProject();
+    await cp(path.join(starters, name), project.folder, { recursive: true });
+    return project;
   };
 
   test('reset takes out what versions have put into the schemas of the platform, and applies them again', async () => {
-    const at = await db('payments');
-    expect((await at('upgrade')).json()).toMatchObject({ status: 'done', exit_code: 0 });
-    expect((await at('reset', '--yes')).json()).toMatchObject({ status: 'done', exit_code: 0 });
+    const { run, db } = await versions('payments');
+    expect(await run('upgrade')).toMatchObject({ status: 'done' });
+    expect(await run('reset', '--confirm', db.name)).toMatchObject({ status: 'done' });
   });
 
   test('upgrade names the extension that is missing', async () => {
-    expect((await (await db('search'))('upgrade')).json()).toMatchObject({
-      exit_code: 1,
-      error: {
-        message: expect.stringContaining(
-          '20240705000000_embeddings.sql:1: extension "vector" is not available',
-        ),
-        hint: expect.stringContaining('The extension vector is not part of the embedded Supabase.'),
-      },
+    const { refusal } = await versions('search');
+    expect(await refusal('upgrade')).toMatchObject({
+      message: expect.stringContaining(
+        '20240705000000_embeddings.sql:1: extension "vector" is not available',
+      ),
+      hint: expect.stringContaining('The extension vector is not part of the embedded Supabase.'),
     });
   });
 });
