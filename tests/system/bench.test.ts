@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endChild, nextNews, startNode } from '../../bench/children.ts';
+import { parseOptions } from '../../bench/options.ts';
 
 const execute = promisify(execFile);
 const script = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
@@ -28,14 +29,14 @@ describe('npm run bench', () => {
     const file = path.join(folder, 'benchmarks.md');
     const { stdout } = await execute(process.execPath, [
       script,
-      ...['--users', '100', '--scale', '30,100', '--rounds', '1', '--json', '--markdown', file],
+      ...['--users', '40', '--scale', '20,40', '--rounds', '1', '--json', '--markdown', file],
     ]);
     const results = JSON.parse(stdout);
 
     const lines: { method: string; moved: number; seconds: number; wrong: object }[] = results.lines;
     expect(lines.map((line) => line.method).sort()).toEqual([...'abcdefghir']);
-    for (const line of lines) expect(line).toMatchObject({ moved: 100, wrong: {} });
-    expect(results.scale.map((line: { users: number }) => line.users)).toEqual([30, 100]);
+    for (const line of lines) expect(line).toMatchObject({ moved: 40, wrong: {} });
+    expect(results.scale.map((line: { users: number }) => line.users)).toEqual([20, 40]);
     expect(results.targets).toHaveLength(9);
     expect(results.machine.postgres).toMatch(/^17/);
 
@@ -44,10 +45,11 @@ describe('npm run bench', () => {
   });
 
   test('refuses lines that there are not, and numbers that are none', async () => {
-    for (const args of [['--only', 'a,x'], ['--users', '3'], ['--scale', 'many'], ['--nothing']]) {
-      const error = await execute(process.execPath, [script, ...args]).catch((caught) => caught);
-      expect(error).toMatchObject({ code: 2 });
-      expect(error.stderr).toMatch(/error: /);
+    const error = await execute(process.execPath, [script, '--only', 'a,x']).catch((caught) => caught);
+    expect(error).toMatchObject({ code: 2 });
+    expect(error.stderr).toMatch(/error: /);
+    for (const args of [['--users', '3'], ['--scale', 'many'], ['--nothing']]) {
+      expect(() => parseOptions(args)).toThrow(expect.objectContaining({ exitCode: 2 }));
     }
   });
 });

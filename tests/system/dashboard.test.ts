@@ -304,14 +304,16 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
       where email = ${`${name}@example.test`}`;
   }
   const at = new URLSearchParams({ url: realtime.url, key: project.publishableKey });
-  const signIn = async (name: string) => {
+  const signIn = async (name: string, isFirst = false) => {
     const opened = await openPage(`http://127.0.0.1:${port}/#${at}`);
     const { page } = opened;
     await page.locator('[name=email]').fill(`${name}@example.test`);
-    await page.locator('[name=password]').fill('wrong');
-    await page.locator('form button').click();
-    await says(page, 'Not signed in');
-    expect(await flaws(page)).toEqual([]);
+    if (isFirst) {
+      await page.locator('[name=password]').fill('wrong');
+      await page.locator('form button').click();
+      await says(page, 'Not signed in');
+      expect(await flaws(page)).toEqual([]);
+    }
     await page.locator('[name=password]').fill(password);
     await page.locator('form button').click();
     return opened;
@@ -321,7 +323,7 @@ test('as one file of any web server: signed in by Auth, a viewer looks, an opera
 
   // Nothing is asked of an engine that is newer than the page knows; it goes on once the page fits.
   await sql`update imago.setting set value = '99' where name = 'engine_version'`;
-  const operator = await signIn('operator');
+  const operator = await signIn('operator', true);
   await says(operator.page, 'The engine is newer than this page');
   expect(realtime.joined).toEqual([]);
   await call(sql, 'notify_migrations', { ways: 'realtime' });
