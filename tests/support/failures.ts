@@ -30,11 +30,18 @@ export const sum = (answers: Answer[], field: string) =>
 export const quoted = (ids: string[]) => ids.map((id) => `'${id}'`).join(', ');
 
 /** A trigger on a table of the app, for each row, whose body may use `new`. */
-export async function trigger(db: TestDatabase, table: string, event: string, body: string): Promise<void> {
+export async function trigger(
+  db: TestDatabase,
+  table: string,
+  event: string,
+  body: string,
+  name = 'app_trigger',
+): Promise<void> {
   await db.sql.unsafe(`
-    create function public.app_trigger() returns trigger language plpgsql as $$ begin ${body} return new; end $$;
-    create trigger app_trigger before ${event} on public.${table} for each row execute function public.app_trigger();`);
+    create function public.${name}() returns trigger language plpgsql as $$ begin ${body} return new; end $$;
+    create trigger ${name} before ${event} on public.${table} for each row execute function public.${name}();`);
 }
 
 /** Takes that trigger away. */
-export const mend = (db: TestDatabase) => db.sql`drop function public.app_trigger() cascade`;
+export const mend = (db: TestDatabase, name = 'app_trigger') =>
+  db.sql`drop function public.${db.sql(name)}() cascade`;

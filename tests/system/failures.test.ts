@@ -30,24 +30,30 @@ describe('a poisoned user', () => {
       '23000',
       (db, bad) =>
         db.sql.unsafe(`
-          create function public.app_trigger() returns trigger language plpgsql as $$ begin
+          create function public.late() returns trigger language plpgsql as $$ begin
             if new.owner_user_id in (${quoted(bad)}) then raise integrity_constraint_violation; end if; return null; end $$;
           create constraint trigger late after insert on public.avatars deferrable initially deferred
-            for each row execute function public.app_trigger();`),
-      mend,
+            for each row execute function public.late();`),
+      (db) => mend(db, 'late'),
     ],
     [
       'refused by a trigger that raises',
       'P0001',
       (db, bad) =>
-        trigger(db, 'avatars', 'insert', `if new.owner_user_id in (${quoted(bad)}) then raise 'no'; end if;`),
-      mend,
+        trigger(
+          db,
+          'avatars',
+          'insert',
+          `if new.owner_user_id in (${quoted(bad)}) then raise 'no'; end if;`,
+          'raises',
+        ),
+      (db) => mend(db, 'raises'),
     ],
     [
       'refused by an assertion, which others does not catch',
       'P0004',
-      (db, bad) => trigger(db, 'users', 'update', `assert new.id not in (${quoted(bad)});`),
-      mend,
+      (db, bad) => trigger(db, 'users', 'update', `assert new.id not in (${quoted(bad)});`, 'asserts'),
+      (db) => mend(db, 'asserts'),
     ],
     [
       'with one post that is refused',
@@ -59,8 +65,9 @@ describe('a poisoned user', () => {
           'update',
           `if new.id in (select distinct on (user_id) id from public.posts where user_id in (${quoted(bad)}) order by user_id, id)
            then raise 'no'; end if;`,
+          'of_posts',
         ),
-      mend,
+      (db) => mend(db, 'of_posts'),
     ],
     [
       'with an over-long name',
@@ -74,67 +81,86 @@ describe('a poisoned user', () => {
     ],
   ];
 
-  test.each(poisons)(
-    '%s is set aside alone with %s, and picked up by a retry once fixed',
-    async (_, sqlstate, poison, cure, noted) => {
-      const db = await database(200);
-      const authors = await db.sql<
-        { id: string }[]
-      >`select distinct user_id as id from public.posts order by 1`;
-      // First, two in a row, one in the middle and the last.
-      const bad = [0, 1, 60, authors.length - 1].map((place) => authors[place]?.id ?? '');
-      await poison(db, bad);
+  test('is set aside alone, whatever refuses it, and picked up by a retry once fixed', async () => {
+    const db = await database(200);
+    const authors = await db.sql<
+      { id: string }[]
+    >`select distinct user_id as id from public.posts order by 1`;
+    // Of each kind two next to each other, one in the middle and one near the end: the first and the last are among them.
+    const last = authors.length - 1;
+    const middle = Math.floor(last / 2);
+    const kinds = poisons.map(([name, sqlstate, , , noted], i) => ({
+      name,
+      sqlstate,
+      noted,
+      bad: [2 * i, 2 * i + 1, middle + 2 * i, last - 2 * i].map((place) => authors[place]?.id ?? ''),
+    }));
+    for (const [i, [, , poison]] of poisons.entries()) await poison(db, kinds[i]?.bad ?? []);
+    const expected = kinds
+      .flatMap(({ bad, sqlstate }) => bad.map((entity) => ({ entity, sqlstate })))
+      .sort((one, other) => (one.entity < other.entity ? -1 : 1));
+    const all = expected.map(({ entity }) => entity);
+    const count = expected.length;
+    expect(new Set(all).size).toBe(4 * poisons.length);
 
-      const answers = await migrateAll(db.sql);
-      expect(answers.at(-1)).toMatchObject({
-        status: 'done',
-        has_more: false,
-        state: 'failed',
-        failures_left: 4,
-      });
-      expect([sum(answers, 'migrated'), sum(answers, 'failed'), sum(answers, 'processed')]).toEqual([
-        196, 4, 200,
-      ]);
-      expect(await failures(db)).toEqual(bad.map((entity) => ({ entity, kind: 'failed', sqlstate })));
-      if (noted)
-        expect(await db.sql`select constraint_name, table_name from imago.failure limit 1`).toEqual([noted]);
-      expect(await unmoved(db)).toEqual(bad);
-      // Nothing of them was kept, nothing of the others is missing.
-      expect(
-        await value(db.sql, `select count(*) from public.avatars where owner_user_id in (${quoted(bad)})`),
-      ).toBe('0');
-      expect(
-        await value(
-          db.sql,
-          `select count(*) from public.posts where (avatar_id is null) <> (user_id in (${quoted(bad)}))`,
-        ),
-      ).toBe('0');
-      expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({
-        failed_users: 4,
-        pending_users: 4,
-        migration_completion_percentage: 98,
-      });
-      expect(await call(db.sql, 'get_migration_performance_stats')).toMatchObject({
-        errors_by_sqlstate: { [sqlstate]: 4 },
-      });
-      const logged =
-        await db.sql`select entity, sqlstate from public.migration_log where level = 'error' and entity is not null order by entity`;
-      expect(logged).toEqual(bad.map((entity) => ({ entity, sqlstate })));
+    const answers = await migrateAll(db.sql);
+    expect(answers.at(-1)).toMatchObject({
+      status: 'done',
+      has_more: false,
+      state: 'failed',
+      failures_left: count,
+    });
+    expect([sum(answers, 'migrated'), sum(answers, 'failed'), sum(answers, 'processed')]).toEqual([
+      200 - count,
+      count,
+      200,
+    ]);
+    expect(await failures(db)).toEqual(
+      expected.map(({ entity, sqlstate }) => ({ entity, kind: 'failed', sqlstate })),
+    );
+    for (const { bad, noted, name } of kinds) {
+      if (!noted) continue;
+      const told =
+        await db.sql`select constraint_name, table_name from imago.failure where entity in ${db.sql(bad)}`;
+      expect([...told], name).toEqual(bad.map(() => noted));
+    }
+    expect(await unmoved(db)).toEqual(all);
+    // Nothing of them was kept, nothing of the others is missing.
+    expect(
+      await value(db.sql, `select count(*) from public.avatars where owner_user_id in (${quoted(all)})`),
+    ).toBe('0');
+    expect(
+      await value(
+        db.sql,
+        `select count(*) from public.posts where (avatar_id is null) <> (user_id in (${quoted(all)}))`,
+      ),
+    ).toBe('0');
+    expect(await call(db.sql, 'get_detailed_migration_progress')).toMatchObject({
+      failed_users: count,
+      pending_users: count,
+      migration_completion_percentage: 100 - count / 2,
+    });
+    expect(await call(db.sql, 'get_migration_performance_stats')).toMatchObject({
+      errors_by_sqlstate: { 23514: 4, 23000: 4, P0001: 8, P0004: 4, 22001: 4 },
+    });
+    const logged =
+      await db.sql`select entity, sqlstate from public.migration_log where level = 'error' and entity is not null order by entity`;
+    expect(logged).toEqual(expected);
 
-      // Without a cure a retry fails alike; and calls without a retry leave them alone.
-      expect(sum(await migrateAll(db.sql), 'failed')).toBe(0);
-      expect(await call(db.sql, 'retry_failed_migrations')).toMatchObject({ retried: 4, state: 'running' });
-      expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ state: 'failed', failures_left: 4 });
+    // Without a cure a retry fails alike; and calls without a retry leave them alone.
+    expect(sum(await migrateAll(db.sql), 'failed')).toBe(0);
+    const again = { retried: count, state: 'running' };
+    expect(await call(db.sql, 'retry_failed_migrations')).toMatchObject(again);
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ state: 'failed', failures_left: count });
 
-      await cure(db);
-      expect(await call(db.sql, 'retry_failed_migrations')).toMatchObject({ retried: 4, state: 'running' });
-      const retried = await migrateAll(db.sql);
-      expect(retried.at(-1)).toMatchObject({ status: 'done', state: 'succeeded', failures_left: 0 });
-      expect(sum(retried, 'migrated')).toBe(4);
-      expect(await failures(db)).toEqual([]);
-      await expectAllMigrated(db.sql);
-    },
-  );
+    for (const [, , , cure] of poisons) await cure(db);
+    expect(await call(db.sql, 'retry_failed_migrations')).toMatchObject(again);
+    const retried = await migrateAll(db.sql);
+    expect(retried.at(-1)).toMatchObject({ status: 'done', state: 'succeeded', failures_left: 0 });
+    expect(sum(retried, 'migrated')).toBe(count);
+    expect(await failures(db)).toEqual([]);
+    await expectAllMigrated(db.sql);
+  });
 
   test('in a window is set aside alone as well', async () => {
     const db = await database(120);
@@ -307,9 +333,7 @@ describe('somebody else', () => {
   });
 
   test.each([
-    ['serialization failures', '40001', 2],
     ['deadlocks', '40P01', 2],
-    ['more deadlocks than deferrals', '40P01', 5],
     ['a long series of serialization failures', '40001', 14],
   ])('causes %s: the batch is retried, nobody is set aside or lost', async (_, errcode, times) => {
     const db = await database(150);
