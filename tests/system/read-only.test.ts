@@ -65,6 +65,10 @@ describe('the command', () => {
       await db.sql`update imago.setting set value = '2' where name = 'max_sub_batches'`;
       const before = await checksums(db.sql);
       if (way === 'back') await migrateAll(db.sql);
+      // And each row takes a while, so that somebody sees it.
+      await db.sql.unsafe(`
+        create function public.rest() returns trigger language plpgsql as 'begin perform pg_sleep(0.02); return new; end';
+        create trigger rest before update on public.users for each row execute function public.rest()`);
       const running = startCommand(['--yes', '--workers', '1', ...flags], environment);
       await until('it is half-way', async () => {
         const { state, direction, migrated } = await progress(db);
