@@ -126,6 +126,7 @@ class Worker {
         const [turn] = await tx<{ mine: boolean }[]>`
           select pg_try_advisory_xact_lock(hashtextextended('imago_fleet tick', 0)) as mine`;
         if (!turn?.mine) return false;
+        await tx`select imago_fleet.follow_clock()`;
         await tx`select imago_fleet.advance(r.id) from imago_fleet.rollout r where r.state = 'running' order by r.id`;
         const due = await tx<(Omit<Wanted, 'rollout' | 'delayMs'> & { rollout: string; delay_ms: string })[]>`
           select * from imago_fleet.due(500)`;

@@ -1,4 +1,4 @@
-/** Workers killed while members are being prepared, moved and taken back; and one member in twenty that fails. */
+/** Workers killed in each stage; members that fail or are slow; a clock that jumps. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -114,3 +114,74 @@ test('one in twenty that fails stops nobody below the budget, and is all that a 
   for (const db of [bad, ...good]) expect(await counts(db)).toEqual(whole);
   expect((await readProgress(fleet.control, rollout)).troubled).toEqual([]);
 });
+
+test('a slow member keeps one place of its worker, and is named; the others are done meanwhile', async () => {
+  fleet = await freshFleet();
+  const slow = await open('slow');
+  const others = await Promise.all(['a', 'b', 'c', 'd'].map(open));
+  await slow.sql.unsafe(`
+    create table public.gate (shut boolean);
+    insert into public.gate values (true);
+    create function public.slowly() returns trigger language plpgsql as $$ begin
+      while exists (select from public.gate) and statement_timestamp() > clock_timestamp() - interval '1 s' loop
+        perform pg_sleep(0.02);
+      end loop;
+      return new; end $$;
+    create trigger slowly before update on users for each row execute function public.slowly()`);
+  const rollout = await begin(fleet, { run: { max_ms: 1, batch_size: 1 } });
+  startWorker(fleet);
+  await patiently('the others are done', async () => {
+    const { members } = await readProgress(fleet.control, rollout);
+    return members.succeeded === others.length;
+  });
+  const now = await readProgress(fleet.control, rollout);
+  expect(now).toMatchObject({ state: 'running', members: { failed: 0 } });
+  expect(now.slowest.map(({ member }) => member)).toEqual(['slow']);
+  await slow.sql`delete from public.gate`;
+  await untilState(fleet, rollout, 'succeeded');
+  for (const db of [slow, ...others]) expect(await counts(db)).toEqual(whole);
+});
+
+/** As if the clock of the control database jumped: what it has written down is moved the other way. */
+async function jump(by: string): Promise<void> {
+  const moments = await fleet.control<{ relation: string; names: string[] }[]>`
+    select c.oid::regclass::text as relation, array_agg(quote_ident(a.attname)) as names
+    from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where c.relnamespace in ('imago_fleet'::regnamespace, 'imago_fleet_jobs'::regnamespace)
+      and c.relkind in ('r', 'p') and not c.relispartition
+      and a.atttypid = 'timestamptz'::regtype and a.attnum > 0 and not a.attisdropped
+    group by c.oid`;
+  await fleet.control.begin(async (tx) => {
+    for (const { relation, names } of moments) {
+      await tx.unsafe(
+        `update ${relation} set ${names.map((name) => `${name} = ${name} - interval '${by}'`).join(', ')}`,
+      );
+    }
+  });
+}
+
+test.each(['1 hour', '-1 hour'])(
+  'the clock of the control database jumps by %s: who waits has their turn, the dead are missed, nothing is done twice',
+  async (by) => {
+    fleet = await freshFleet();
+    const [held, fine] = [await open('held'), await open('fine')];
+    const late = await open('late');
+    const { FLEET_TEST_LATE: place = '' } = process.env;
+    delete process.env.FLEET_TEST_LATE;
+    const letGo = await hold(held, lastUser);
+    const rollout = await begin(fleet, { tries: 30, run: { max_ms: 1 } });
+    const dying = workerProcess();
+    await patiently('one is done, one is being worked, one waits for its secret', async () => {
+      const { members } = await readProgress(fleet.control, rollout);
+      return members.succeeded === 1 && members.working === 1 && members.waiting === 1;
+    });
+    dying.kill('SIGKILL');
+    await jump(by);
+    process.env.FLEET_TEST_LATE = place;
+    startWorker(fleet);
+    await letGo();
+    const { entities } = await untilState(fleet, rollout, 'succeeded', 'failed', 'stopped');
+    expect(entities).toMatchObject({ moved: 3 * USERS, remaining: 0 });
+    for (const db of [held, fine, late]) expect(await counts(db)).toEqual(whole);
+  },
+);
