@@ -40,7 +40,12 @@ describe('a function that takes fingerprints of rows', () => {
     bytea_output: 'hex',
   };
   /** These only write the SQL of the generated functions, which take them. */
-  const WRITERS = ['imago.build_capture', 'imago.capture_update', 'imago.sync_journal_updates'];
+  const WRITERS = [
+    'imago.build_capture',
+    'imago.build_lock',
+    'imago.capture_update',
+    'imago.sync_journal_updates',
+  ];
 
   test('fixes the five settings of their text format, like all the others', async () => {
     const taking = await functions(`imago\\.fingerprint\\(|array\\[pg_catalog\\.hashtext\\(`);

@@ -239,7 +239,7 @@ describe('log_request', () => {
     ]);
   });
 
-  test('refuses what makes no sense, and whoever is not the server, and writes nothing', async () => {
+  test('refuses what makes no sense, and all but the server, and writes nothing', async () => {
     const db = await database(0);
     for (const [code, args] of [
       ['IM001', { plan: 'nothing', action: 'run', caller: 'key:default' }],

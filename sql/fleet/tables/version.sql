@@ -5,5 +5,5 @@ create table if not exists imago_fleet.version (
 );
 create unique index if not exists version_is_one_row on imago_fleet.version ((true));
 
-comment on column imago_fleet.version.ticked_at is 'When a worker has decided last what is due; by this it is seen that the clock was set back.';
+comment on column imago_fleet.version.ticked_at is 'When a worker decided last what is due: the clock never was later.';
 comment on table imago_fleet.version is 'The version of this schema. A command refuses one that is newer than it knows.';
