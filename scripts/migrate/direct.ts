@@ -72,8 +72,11 @@ export async function pastDirect<Answer>(
       return await call();
     } catch (error) {
       if (!(error instanceof CallError) || error.code !== 'IM042' || databaseUrl === undefined) throw error;
+      if (refused > tries) throw error;
       try {
-        return (await runNext(context, databaseUrl, stepOf(context, phase))) ? await call() : undefined;
+        if (!(await runNext(context, databaseUrl, stepOf(context, phase)))) return undefined;
+        // By now the next one may be to be run, where somebody else has done this one.
+        continue;
       } catch (failed) {
         // While the database takes no writes, the call itself says so, and is waited for.
         if (!(failed instanceof CallError) || failed.code !== readOnly || refused >= tries) throw failed;

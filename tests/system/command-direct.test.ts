@@ -94,7 +94,7 @@ test('a direct step of prepare, run by two commands at once: the index is built 
   const second = startCommand(migrate, project.environment);
   await second.says('Somebody else is running the statement');
   await letGo();
-  expect([(await command.finished).code, (await second.finished).code]).toEqual([0, 0]);
+  for (const { finished } of [command, second]) expect(await finished).toMatchObject({ code: 0 });
 });
 
 test('a direct step of prepare that cannot succeed: the command ends with 1, and tells nothing of the rows', async () => {
