@@ -18,7 +18,7 @@ import { readProgress, startRollout } from '../scripts/fleet/rollout.ts';
 import { installFleet } from '../scripts/fleet/schema.ts';
 import { type Capacity, controlCapacity, transactions } from './fleet-control.ts';
 import { describeMachine } from './machine.ts';
-import { createTemplate, dropDatabase, type Server, startServer, type Template } from './server.ts';
+import { createTemplate, type Server, startServer, type Template } from './server.ts';
 
 interface Options {
   members: number;
@@ -51,29 +51,45 @@ interface Line {
 /** Measures all lines, and prints them. Exit code 1 where somebody was not moved, or moved twice. */
 export async function fleet(argv: readonly string[]): Promise<number> {
   const options = parse(argv);
-  const server = await startServer({ max_connections: '300' });
   const children = new Set<ChildProcess>();
   try {
-    const machine = await describeMachine(server.admin);
-    say(`${whole(options.users)} users: loading`);
-    const template = await createTemplate(server, options.users);
-    const lines = [await direct(server, template, options)];
-    for (const workers of options.workers)
-      lines.push(await byFleet(server, template, options, workers, children));
+    const lines = [await onServer(options, (server, template) => direct(server, template, options))];
+    for (const workers of options.workers) {
+      lines.push(
+        await onServer(options, (server, template) => byFleet(server, template, options, workers, children)),
+      );
+    }
     const { connections, loadSeconds } = options;
-    say(`The control database alone, ${loadSeconds} s for each of ${connections.join(', ')} connections`);
-    const control = await controlCapacity(server, connections, loadSeconds);
-    const rows = await rowsOf(server, template);
+    const rest = await onServer(options, async (server, template) => {
+      say(`The control database alone, ${loadSeconds} s for each of ${connections.join(', ')} connections`);
+      return {
+        control: await controlCapacity(server, connections, loadSeconds),
+        machine: await describeMachine(server.admin),
+        rows: await rowsOf(server, template),
+      };
+    });
     process.stdout.write(
       options.json
-        ? `${JSON.stringify({ machine, ...options, rows, lines, control })}\n`
-        : `${toText(lines, control, options)}\n`,
+        ? `${JSON.stringify({ ...options, ...rest, lines })}\n`
+        : `${toText(lines, rest.control, options)}\n`,
     );
     return lines.every(({ moved, wrong }) => wrong === 0 && moved === options.members * options.users)
       ? 0
       : 1;
   } finally {
     for (const child of children) child.kill('SIGKILL');
+  }
+}
+
+/** A server for each line, gone with it: to drop a thousand databases takes longer than to fill them. */
+async function onServer<Result>(
+  { users }: Options,
+  act: (server: Server, template: Template) => Promise<Result>,
+): Promise<Result> {
+  const server = await startServer({ max_connections: '300' });
+  try {
+    return await act(server, await createTemplate(server, users));
+  } finally {
     await server.remove();
   }
 }
@@ -200,7 +216,7 @@ async function byFleet(
   await untilAlone(server, database);
   const seconds = times?.seconds ?? 0;
   const asked = (await transactions(server.admin, database)) - before - looks;
-  const line = await measured(server, names, options, {
+  return await measured(server, names, options, {
     way: 'fleet',
     workers: count,
     seconds,
@@ -210,8 +226,6 @@ async function byFleet(
     memberSeconds: each.map((one) => Math.round(one.seconds * 1000) / 1000),
     transactions: { perMember: asked / options.members, idlePerSecond },
   });
-  await dropDatabase(server, database);
-  return line;
 }
 
 const idleMs = 10_000;
@@ -257,7 +271,7 @@ function megabytesOf(children: readonly ChildProcess[]): number {
   return Math.max(0, ...each);
 }
 
-/** Looks at each database, and drops it. */
+/** Looks at each database. */
 async function measured(
   server: Server,
   names: readonly string[],
@@ -274,7 +288,6 @@ async function measured(
     moved += row?.moved ?? 0;
     wrong += Math.abs(row?.wrong ?? 1);
     await sql.end();
-    await dropDatabase(server, name);
   }
   say(
     `  ${duration(line.seconds * 1000)}, ${whole((members * 60) / line.seconds)} members a minute, ${wrong} wrong`,
