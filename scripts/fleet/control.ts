@@ -5,7 +5,7 @@ import { backoffMs, pause } from '../command/retry.ts';
 import { answerTo, openDatabase } from '../connection/open.ts';
 
 /** The newest version of schema imago_fleet that this code knows. */
-export const knownFleet = 1;
+export const knownFleet = 2;
 
 /** The schema of pg-boss beside it. */
 export const jobsSchema = 'imago_fleet_jobs';

@@ -75,7 +75,7 @@ export async function pastDirect<Answer>(
       if (refused > tries) throw error;
       try {
         if (!(await runNext(context, databaseUrl, stepOf(context, phase)))) return undefined;
-        // By now the next one may be to be run, where somebody else has done this one.
+        // Where somebody else has done this one, the next may have to be run like it.
         continue;
       } catch (failed) {
         // While the database takes no writes, the call itself says so, and is waited for.

@@ -1,5 +1,6 @@
 /** What the control database decides about a rollout: waves, gates, budgets, caps, takers. No member is reached here. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectFleet, knownFleet } from '../../scripts/fleet/control.ts';
 import { changeRollout, readProgress, startRollout } from '../../scripts/fleet/rollout.ts';
 import { installFleet } from '../../scripts/fleet/schema.ts';
 import { addMember, begin, type Fleet, freshFleet, wish } from '../support/fleet.ts';
@@ -73,8 +74,16 @@ describe('waves', () => {
     // Of ten, five are a half: the two of the canary count.
     expect(waves.map((names) => names.length)).toEqual([2, 3, 5]);
     expect(new Set(waves.flat()).size).toBe(10);
-    await installFleet(fleet.control);
+    // As version 1 made it.
+    await fleet.control.unsafe(`
+      alter table imago_fleet.version drop column ticked_at;
+      alter table imago_fleet.rollout_member drop column first_run;
+      update imago_fleet.version set version = 1`);
+    await expect(expectFleet(fleet.control)).rejects.toMatchObject({ hint: 'Make it: imago fleet init' });
+    const again = { version: knownFleet, wasThere: true };
+    expect([await installFleet(fleet.control), await installFleet(fleet.control)]).toEqual([again, again]);
     expect((await readProgress(fleet.control, rollout)).members).toMatchObject({ all: 10, pending: 10 });
+    await fleet.control`select imago_fleet.follow_clock()`;
   });
 
   test.each([

@@ -9,7 +9,6 @@ create table if not exists imago_fleet.rollout_member (
   code text,
   reason text,
   hint text,
-  first_run bigint,
   moved bigint not null default 0,
   remaining bigint,
   per_minute bigint,
@@ -26,6 +25,7 @@ create table if not exists imago_fleet.rollout_member (
   ended_at timestamptz,
   primary key (rollout, member)
 );
+alter table imago_fleet.rollout_member add column if not exists first_run bigint;
 create index if not exists rollout_member_by_state on imago_fleet.rollout_member (rollout, state, wave);
 create index if not exists rollout_member_by_member on imago_fleet.rollout_member (member);
 
