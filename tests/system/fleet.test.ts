@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { knownFleet } from '../../scripts/fleet/control.ts';
 import { fleetProgress } from '../../scripts/fleet/progress.ts';
 import { runCommand } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -42,7 +43,7 @@ describe('a fleet of three', () => {
       code: 0,
       stderr: expect.stringContaining('The fleet is made'),
     });
-    expect((await fleet('init', '--json')).json()).toMatchObject({ version: 1, was_there: true });
+    expect((await fleet('init', '--json')).json()).toMatchObject({ version: knownFleet, was_there: true });
 
     await fleet('add', 'acme', '--database-url-env', 'MEMBER_1', '--wave', 'canary', '--label', 'eu');
     const file = path.join(await projectFolder({}), 'members.csv');
