@@ -3433,6 +3433,7 @@ begin
   end if;
   delete from imago.validation v where v.plan = plan.name and v.id in (
     select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
+  perform imago.refresh_statistics(plan.name);
   insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
   select validation.id, c.plan_check, c.place, c.applicable, c.done, c.total from imago.new_checks(plan, current_phase, run_id) c;
 end
@@ -16921,6 +16922,50 @@ begin
 end
 $$;
 comment on function imago.referencing_columns(text, text) is 'Columns that refer to a relation: declared ones (with their write) and every other foreign key.';
+
+-- imago.refresh_statistics
+create or replace function imago.refresh_statistics(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  stale record;
+  -- Of fewer rows a check is quick by any way.
+  least_rows constant integer := 10000;
+begin
+  -- A rehearsal would keep others from analyzing and altering to its end.
+  if current_setting('imago.dry', true) = 'on' then
+    return;
+  end if;
+  for stale in
+    select w.relation, c.columns
+    from imago.plan_write w
+    join pg_catalog.pg_class r on r.oid = pg_catalog.to_regclass(w.relation) and r.relkind in ('r', 'p')
+    cross join lateral (
+      select sum(pg_catalog.pg_stat_get_mod_since_analyze(t.oid)) as changed, sum(greatest(t.reltuples, 0)) as rows
+      from imago.written_tables(w.relation) v join pg_catalog.pg_class t on t.oid = v and t.relkind = 'r') s
+    cross join lateral (
+      select string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
+      from pg_catalog.pg_attribute a
+      where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+        and a.attname = any (w.columns || w.key_columns || w.entity_column || array(select jsonb_object_keys(w.points_to)))) c
+    where w.plan = plan_name and s.changed >= greatest(s.rows / 10, least_rows)
+      and imago.is_owned(w.relation)
+    order by w.position
+  loop
+    -- Somebody who holds such a lock is analyzing it, or will change it anyway.
+    execute format('analyze (skip_locked) %s (%s)', stale.relation, stale.columns);
+  end loop;
+exception when query_canceled then
+  if not imago.timed_out() then
+    raise;
+  end if;
+end
+$$;
+comment on function imago.refresh_statistics(text) is
+  'Statistics of the columns that a plan has written, before its checks read them: autovacuum comes later.';
 
 -- imago.refuse_data_loss
 create or replace function imago.refuse_data_loss(plan_name text, what text)

@@ -115,6 +115,42 @@ describe('the end of a run', () => {
     });
   }
 
+  test('knows what it has written before the checks read it: statistics of its columns, where much changed', async () => {
+    const { sql } = await start(40, 'prepared');
+    await sql`
+      insert into posts (user_id, body) select (select u.id from users u order by u.id limit 1), 'mass' from generate_series(1, 12000)`;
+    const known = () =>
+      value<number>(
+        sql,
+        `select (1 - null_frac)::float8 from pg_stats where tablename = 'posts' and attname = 'avatar_id'`,
+      );
+    const analyzed = () => sql`
+      select relname as name from pg_stat_user_tables
+      where schemaname = 'public' and last_analyze > ${begun} and relname in ('users', 'posts', 'avatars', 'follows')`;
+    await sql`analyze posts`;
+    const begun = await value<string>(sql, 'select clock_timestamp()::text');
+    expect(await known()).toBe(0);
+    // As where a run takes longer than a second: the server knows what the calls before have written.
+    for (let more = true; more; ) {
+      more = (await call(sql, 'migrate_batch', { max_ms: 100 })).has_more as boolean;
+      await sql`select pg_stat_force_next_flush()`;
+    }
+    expect(await known()).toBe(1);
+    expect(await analyzed()).toEqual([{ name: 'posts' }]);
+  });
+
+  test('does without statistics of a table that somebody else holds, and does not wait for them', async () => {
+    const { sql } = await start(40, 'prepared');
+    await sql`
+      insert into posts (user_id, body) select (select u.id from users u order by u.id limit 1), 'mass' from generate_series(1, 12000)`;
+    await sql`create index on posts (avatar_id)`;
+    const other = db.connect();
+    await other`begin`;
+    await other`lock table posts in share update exclusive mode`;
+    expect(await last()).toMatchObject({ status: 'done', state: 'succeeded', findings: [] });
+    await other`rollback`;
+  });
+
   test('sees what was written while it ran', async () => {
     const { sql } = await start(120, 'prepared');
     while ((await value<number>(sql, 'select count(*)::int from posts where avatar_id is not null')) === 0) {

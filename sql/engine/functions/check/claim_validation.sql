@@ -47,6 +47,7 @@ begin
   end if;
   delete from imago.validation v where v.plan = plan.name and v.id in (
     select o.id from imago.validation o where o.plan = plan.name and o.state = 'done' order by o.id desc offset 20);
+  perform imago.refresh_statistics(plan.name);
   insert into imago.validation_check (validation, plan_check, position, applicable, done, total)
   select validation.id, c.plan_check, c.place, c.applicable, c.done, c.total from imago.new_checks(plan, current_phase, run_id) c;
 end
