@@ -24,7 +24,8 @@ begin
       select string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
       from pg_catalog.pg_attribute a
       where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
-        and a.attname = any (w.columns || w.key_columns || w.entity_column || array(select jsonb_object_keys(w.points_to)))) c
+        -- Of a row that was there before, key and owner are what they were.
+        and a.attname = any (w.columns || case when w.inserts then w.key_columns || w.entity_column end)) c
     where w.plan = plan_name and s.changed >= greatest(s.rows / 10, least_rows)
       and imago.is_owned(w.relation)
     order by w.position
