@@ -16929,6 +16929,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set lock_timeout = '100ms'
 as $$
 declare
   stale record;
@@ -16959,10 +16960,14 @@ begin
     -- Somebody who holds such a lock is analyzing it, or will change it anyway.
     execute format('analyze (skip_locked) %s (%s)', stale.relation, stale.columns);
   end loop;
-exception when query_canceled then
-  if not imago.timed_out() then
-    raise;
-  end if;
+exception
+  -- A child of the table, which is not skipped. Without new statistics the checks only take longer.
+  when lock_not_available or deadlock_detected then
+    null;
+  when query_canceled then
+    if not imago.timed_out() then
+      raise;
+    end if;
 end
 $$;
 comment on function imago.refresh_statistics(text) is
