@@ -38,7 +38,7 @@ export function startWorkers(
   };
 }
 
-/** For what was made last. Node takes more where the machine has it, and the work gets no faster. */
+/** Room for objects that were made last. Node takes more of it where the machine has it, and the work gets no faster. */
 const youngMegabytes = 8;
 
 /** A worker that ends when this process lets go of it. */

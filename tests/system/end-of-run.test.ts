@@ -144,31 +144,36 @@ describe('the end of a run', () => {
     expect(await analyzed(sql, begun)).toEqual(['posts']);
   });
 
-  test('does without statistics of a table that somebody else holds, and does not wait for them', async () => {
-    const { sql } = await start(40, 'prepared');
-    await sql`
-      insert into posts (user_id, body) select (select u.id from users u order by u.id limit 1), 'mass' from generate_series(1, 12000)`;
-    await sql`create index on posts (avatar_id)`;
-    const other = db.connect();
-    await other`begin`;
-    await other`lock table posts in share update exclusive mode`;
-    expect(await last()).toMatchObject({ status: 'done', state: 'succeeded', findings: [] });
-    await other`rollback`;
-  });
-
-  test('does without statistics of a table whose child somebody has locked', async () => {
+  test('does without statistics of a table that somebody else holds, or that has a locked or an unreachable child', async () => {
     const { sql } = await start(40, 'migrated');
     await sql`create table posts_of_old (check (false)) inherits (posts)`;
-    await sql`
-      insert into posts (user_id, body) select (select u.id from users u order by u.id limit 1), 'mass' from generate_series(1, 12000)`;
-    await sql`select pg_stat_force_next_flush()`;
-    const other = db.connect();
-    await other`begin`;
-    await other`lock table posts_of_old in access exclusive mode`;
+    const change = async () => {
+      await sql`
+        insert into posts (user_id, body) select (select u.id from users u order by u.id limit 1), 'mass' from generate_series(1, 12000)`;
+      await sql`select pg_stat_force_next_flush()`;
+    };
+    const begun = await value<string>(sql, 'select clock_timestamp()::text');
     await sql`set statement_timeout = '10s'`;
-    // Fails where the lock makes it fail, or is waited for.
+    const other = db.connect();
+    const refreshedBeside = async (lock: string) => {
+      await other`begin`;
+      await other.unsafe(lock);
+      await sql`select imago.refresh_statistics('avatars')`;
+      await other`rollback`;
+    };
+    await change();
+    await refreshedBeside('lock table only posts in share update exclusive mode');
+    expect(await analyzed(sql, begun)).toEqual([]);
+    await refreshedBeside('lock table posts_of_old in access exclusive mode');
+
+    const admin = db.connect({ role: 'supabase_admin' });
+    await admin`create extension postgres_fdw schema extensions`;
+    await admin`create server nobody foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1')`;
+    await admin`create user mapping for public server nobody`;
+    await admin`grant usage on foreign server nobody to postgres`;
+    await sql`create foreign table posts_elsewhere () inherits (posts) server nobody`;
+    await change();
     await sql`select imago.refresh_statistics('avatars')`;
-    await other`rollback`;
   });
 
   test('sees what was written while it ran', async () => {

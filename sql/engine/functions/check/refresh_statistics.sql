@@ -31,17 +31,19 @@ begin
       and imago.is_owned(w.relation)
     order by w.position
   loop
-    -- Somebody who holds such a lock is analyzing it, or will change it anyway.
-    execute format('analyze (skip_locked) %s (%s)', stale.relation, stale.columns);
+    begin
+      -- Somebody who holds such a lock is analyzing it, or will change it anyway.
+      execute format('analyze (skip_locked) %s (%s)', stale.relation, stale.columns);
+    exception
+      when query_canceled then
+        if not imago.timed_out() then
+          raise;
+        end if;
+      -- A child that somebody has locked, a foreign one whose server does not answer: the checks only take longer.
+      when others then
+        null;
+    end;
   end loop;
-exception
-  -- A child of the table, which is not skipped. Without new statistics the checks only take longer.
-  when lock_not_available or deadlock_detected then
-    null;
-  when query_canceled then
-    if not imago.timed_out() then
-      raise;
-    end if;
 end
 $$;
 comment on function imago.refresh_statistics(text) is
