@@ -25,6 +25,7 @@ interface Options {
   users: number;
   kills: number;
   workers: number[];
+  rounds: number;
   slots: number;
   connections: number[];
   loadSeconds: number;
@@ -32,6 +33,7 @@ interface Options {
 }
 
 interface Line {
+  round: number;
   way: string;
   workers: number;
   seconds: number;
@@ -53,11 +55,15 @@ export async function fleet(argv: readonly string[]): Promise<number> {
   const options = parse(argv);
   const children = new Set<ChildProcess>();
   try {
-    const lines = [await onServer(options, (server, template) => direct(server, template, options))];
-    for (const workers of options.workers) {
-      lines.push(
-        await onServer(options, (server, template) => byFleet(server, template, options, workers, children)),
-      );
+    const lines: Line[] = [];
+    for (let round = 1; round <= options.rounds; round += 1) {
+      if (options.rounds > 1) say(`Round ${round}`);
+      const add = async (measure: (server: Server, template: Template) => Promise<Omit<Line, 'round'>>) =>
+        void lines.push({ round, ...(await onServer(options, measure)) });
+      await add((server, template) => direct(server, template, options));
+      for (const workers of options.workers) {
+        await add((server, template) => byFleet(server, template, options, workers, children));
+      }
     }
     const { connections, loadSeconds } = options;
     const rest = await onServer(options, async (server, template) => {
@@ -114,7 +120,7 @@ async function makeMembers(server: Server, template: Template, { members }: Opti
 }
 
 /** One process, as many connections as a worker has slots: connects to each, and calls until nothing is left. */
-async function direct(server: Server, template: Template, options: Options): Promise<Line> {
+async function direct(server: Server, template: Template, options: Options): Promise<Omit<Line, 'round'>> {
   say('Directly');
   const names = await makeMembers(server, template, options);
   const startedAt = performance.now();
@@ -149,7 +155,7 @@ async function byFleet(
   options: Options,
   count: number,
   children: Set<ChildProcess>,
-): Promise<Line> {
+): Promise<Omit<Line, 'round'>> {
   say(`A fleet with ${count} workers`);
   const names = await makeMembers(server, template, options);
   const database = `control_${count}`;
@@ -190,7 +196,7 @@ async function byFleet(
   let late = 0;
   let looks = 0;
   for (;;) {
-    await delay(200);
+    await delay(500);
     looks += 1;
     const { state, members: now } = await readProgress(control, rollout);
     const used = megabytesOf(workers);
@@ -276,8 +282,8 @@ async function measured(
   server: Server,
   names: readonly string[],
   { users, members }: Options,
-  line: Omit<Line, 'membersPerMinute' | 'moved' | 'wrong'>,
-): Promise<Line> {
+  line: Omit<Line, 'round' | 'membersPerMinute' | 'moved' | 'wrong'>,
+): Promise<Omit<Line, 'round'>> {
   let [moved, wrong] = [0, 0];
   for (const name of names) {
     const sql = connect(server.cluster, 'postgres', name);
@@ -300,14 +306,14 @@ function toText(
   control: readonly Capacity[],
   { members, users, slots }: Options,
 ): string {
-  const [first] = lines;
+  const times = timesOfDirectly(lines);
   const table = new Table({
     head: [
       'way',
       'workers',
       'time',
       'members/min',
-      'against directly',
+      'times directly',
       'killed',
       'taken over',
       'MB early/late',
@@ -316,13 +322,14 @@ function toText(
     ],
     style: { head: [], border: [] },
   });
-  for (const line of lines) {
+  for (const same of Map.groupBy(lines, ({ way, workers: count }) => `${way} ${count}`).values()) {
+    const line = middle(same, ({ seconds }) => seconds);
     table.push([
       line.way,
       line.workers,
       duration(line.seconds * 1000),
       whole(line.membersPerMinute),
-      first ? `${((line.seconds / first.seconds - 1) * 100).toFixed(1)} %` : '',
+      shown(same.map((one) => times.get(one) ?? Number.NaN)),
       line.killed,
       line.takenOver,
       line.megabytes ? `${Math.round(line.megabytes.early)} / ${Math.round(line.megabytes.late)}` : '',
@@ -348,6 +355,26 @@ The control database alone: a job taken, noted, ended and made again
 ${load.toString()}`;
 }
 
+/** How many times as long as the direct calls of its round each line took. */
+function timesOfDirectly(lines: readonly Line[]): Map<Line, number> {
+  const directly = new Map(
+    lines.filter(({ way }) => way === 'directly').map((one) => [one.round, one.seconds]),
+  );
+  return new Map(lines.map((line) => [line, line.seconds / (directly.get(line.round) ?? Number.NaN)]));
+}
+
+/** The one in the middle, and of an even number the lower one. */
+function middle<Item>(items: readonly Item[], by: (item: Item) => number): Item {
+  const sorted = items.toSorted((a, b) => by(a) - by(b));
+  return sorted[Math.floor((sorted.length - 1) / 2)] as Item;
+}
+
+function shown(ratios: readonly number[]): string {
+  const range = [Math.min(...ratios), Math.max(...ratios)].map((one) => one.toFixed(2));
+  const said = middle(ratios, (one) => one).toFixed(2);
+  return ratios.length > 1 ? `${said} (${range.join(' to ')})` : said;
+}
+
 function parse(argv: readonly string[]): Options {
   const number = (value: string): number => {
     if (!/^\d{1,7}$/.test(value)) throw new InvalidArgumentError('It must be a whole number.');
@@ -365,6 +392,7 @@ function parse(argv: readonly string[]): Options {
       (list) => list.split(',').map(number),
       [1, 2, 4],
     )
+    .option('--rounds <n>', 'all lines so often, in turn; shown is the middle one', number, 1)
     .option('--slots <n>', 'members at the same time of each worker', number, 2)
     .option(
       '--connections <n,n,…>',

@@ -10,12 +10,16 @@ export interface Opening {
   settings?: Record<string, string | number>;
   /** Where a URL that makes a connection less safe is told of, before there is one; once a process. */
   warn: (line: string) => void;
+  /** A notification has come on a channel that the session listens to. */
+  heard?: () => void;
+  /** Whether anything that is asked takes or gives arrays: their types are looked up first, which a short connection notices. */
+  hasArrays?: boolean;
 }
 
 const warned = new Set<string>();
 
 /** One connection, made when it is first asked something. */
-export function openDatabase(url: string, { settings, warn }: Opening): Sql {
+export function openDatabase(url: string, { settings, warn, heard, hasArrays = true }: Opening): Sql {
   const address = readDatabaseUrl(url, { name: 'The database URL' });
   const weak = weakness(address);
   if (weak !== undefined && !warned.has(weak)) {
@@ -24,8 +28,11 @@ export function openDatabase(url: string, { settings, warn }: Opening): Sql {
   }
   const sockets = new Set<Socket>();
   const { host, port, user, password, database, connectSeconds } = address;
-  // As options and not as a URL, which the driver would read in its own way. Its types do not know `socket`.
-  const options: Options<Record<string, never>> & { socket: () => Promise<Socket> } = {
+  // As options and not as a URL, which the driver would read in its own way. Its types do not know `socket` and `onnotify`.
+  const options: Options<Record<string, never>> & {
+    socket: () => Promise<Socket>;
+    onnotify?: () => void;
+  } = {
     host,
     port,
     user,
@@ -35,6 +42,8 @@ export function openDatabase(url: string, { settings, warn }: Opening): Sql {
     max: 1,
     connect_timeout: connectSeconds,
     onnotice: () => {},
+    fetch_types: hasArrays,
+    ...(heard && { onnotify: heard }),
     connection: { application_name: 'imago', ...settings, ...address.settings },
     socket: keepingCount(address, sockets),
   };

@@ -5,13 +5,16 @@ import { backoffMs, pause } from '../command/retry.ts';
 import { answerTo, openDatabase } from '../connection/open.ts';
 
 /** The newest version of schema imago_fleet that this code knows. */
-export const knownFleet = 2;
+export const knownFleet = 3;
 
 /** The schema of pg-boss beside it. */
 export const jobsSchema = 'imago_fleet_jobs';
 
-/** A connection to the control database. The server ends what takes longer than any statement of ours. */
-export function openControl(url: string, warn: (line: string) => void): Sql {
+/**
+ * A connection to the control database. The server ends what takes longer than any statement of ours. `heard`: there is work; it is
+ * called for as long as the connection says that it is there (imago_fleet.beat).
+ */
+export function openControl(url: string, warn: (line: string) => void, heard?: () => void): Sql {
   return openDatabase(url, {
     settings: {
       application_name: 'imago fleet',
@@ -20,6 +23,7 @@ export function openControl(url: string, warn: (line: string) => void): Sql {
       timezone: 'UTC',
     },
     warn,
+    ...(heard && { heard }),
   });
 }
 

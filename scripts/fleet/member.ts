@@ -91,7 +91,11 @@ function database(secret: string, warn: (line: string) => void): ReachedMember {
       'Put the URL of the direct connection or of the session pooler (port 5432) there.',
     );
   }
-  const sql = openDatabase(databaseUrl, { settings: { application_name: 'imago fleet' }, warn });
+  const sql = openDatabase(databaseUrl, {
+    settings: { application_name: 'imago fleet' },
+    warn,
+    hasArrays: false,
+  });
   const ask = async (statement: string, values: readonly unknown[] = []): Promise<unknown> => {
     try {
       const [row] = await inTime(

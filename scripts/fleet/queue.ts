@@ -50,7 +50,7 @@ function executorOn(sql: AnySql): Executor {
           ? JSON.parse(value)
           : (value ?? null),
       );
-      return { rows: [...(await sql.unsafe(text, given as never[]))] };
+      return { rows: [...(await sql.unsafe(text, given as never[], { prepare: true }))] };
     },
   };
 }

@@ -8,7 +8,7 @@ import type { Terminal } from '../command/terminal.ts';
 import { expectFleet, explained, lasting, openControl } from './control.ts';
 import type { Outcome } from './outcome.ts';
 import { takenSchema, workPiece } from './piece.ts';
-import { type MemberJob, Queue, type Wanted } from './queue.ts';
+import { type MemberJob, Queue } from './queue.ts';
 
 export interface Working {
   controlUrl: string;
@@ -25,16 +25,22 @@ const beatMs = 4_000;
 const tickMs = 1_000;
 const pollMs = 500;
 
+/** How often it looks while no rollout is open: it hears of one that begins. */
+const idleMs = 2_000;
+
 /** Works until the signal comes. Throws what keeps it from working at all. */
 export async function work(working: Working): Promise<void> {
   const { controlUrl, terminal } = working;
   const warn = (line: string) => terminal.warn(line);
-  const [control, jobs] = [openControl(controlUrl, warn), openControl(controlUrl, warn)];
+  let worker: Worker | undefined;
+  const control = openControl(controlUrl, warn, () => worker?.wake());
+  const jobs = openControl(controlUrl, warn);
   const queue = new Queue(jobs, true, (code) => terminal.debug(`The queue met ${code}.`));
   try {
     await expectFleet(control);
     await queue.open();
-    await new Worker(working, control, queue).run();
+    worker = new Worker(working, control, queue);
+    await worker.run();
   } catch (error) {
     throw explained(error);
   } finally {
@@ -51,6 +57,23 @@ const settledSchema = z.object({
   retry_after_ms: z.number().optional(),
 });
 
+const tickSchema = z.object({
+  is_open: z.boolean().optional(),
+  due: z
+    .array(
+      z
+        .object({
+          rollout: z.number(),
+          member: z.string(),
+          server: z.string(),
+          cap: z.number().nullable(),
+          delay_ms: z.number(),
+        })
+        .transform(({ delay_ms, ...one }) => ({ ...one, delayMs: delay_ms })),
+    )
+    .default([]),
+});
+
 const refusedSchema = z.object({ go: z.literal(false), retry_after_ms: z.number().optional() });
 
 class Worker {
@@ -62,6 +85,8 @@ class Worker {
   readonly #busy = new Map<string, Promise<void>>();
   #wake = new AbortController();
   #tickedAt = Number.NEGATIVE_INFINITY;
+  /** Whether a rollout is open, as far as it knows. */
+  #isOpen = true;
   #isLost = false;
 
   constructor(working: Working, control: Sql, queue: Queue) {
@@ -69,6 +94,13 @@ class Worker {
     this.#control = control;
     this.#queue = queue;
     this.#name = working.name ?? `${hostname()} ${process.pid}`;
+  }
+
+  /** There is work: it looks at once. */
+  wake(): void {
+    this.#isOpen = true;
+    this.#tickedAt = Number.NEGATIVE_INFINITY;
+    this.#wake.abort();
   }
 
   async run(): Promise<void> {
@@ -87,7 +119,7 @@ class Worker {
           this.#busy.set(job.id, done);
         }
         if (await this.#tick()) continue;
-        await pause(pollMs, AbortSignal.any([signal, this.#wake.signal]));
+        await pause(this.#isOpen ? pollMs : idleMs, AbortSignal.any([signal, this.#wake.signal]));
         this.#wake = new AbortController();
       }
     } catch (error) {
@@ -99,7 +131,7 @@ class Worker {
     }
   }
 
-  /** Says that it is there, and that its jobs are being worked. */
+  /** Says that it is there, and that its jobs are being worked; the session hears of work for as long as it does. */
   async #beat(): Promise<void> {
     const { signal, slots } = this.#working;
     const ended = () => signal.aborted && this.#busy.size === 0;
@@ -119,24 +151,15 @@ class Worker {
   /** Decides what is due, and queues members whose turn it is. One worker at a time does that. Says whether there is more to take. */
   async #tick(): Promise<boolean> {
     const now = performance.now();
-    if (now - this.#tickedAt < tickMs) return false;
+    if (now - this.#tickedAt < (this.#isOpen ? tickMs : idleMs)) return false;
     this.#tickedAt = now;
     return await this.#lasting(() =>
       this.#control.begin(async (tx) => {
-        const [turn] = await tx<{ mine: boolean }[]>`
-          select pg_try_advisory_xact_lock(hashtextextended('imago_fleet tick', 0)) as mine`;
-        if (!turn?.mine) return false;
-        await tx`select imago_fleet.follow_clock()`;
-        await tx`select imago_fleet.advance(r.id) from imago_fleet.rollout r where r.state = 'running' order by r.id`;
-        const due = await tx<(Omit<Wanted, 'rollout' | 'delayMs'> & { rollout: string; delay_ms: string })[]>`
-          select * from imago_fleet.due(500)`;
+        const [row] = await tx<{ answer: unknown }[]>`select imago_fleet.tick(500) as answer`;
+        const { is_open, due } = tickSchema.parse(row?.answer);
+        if (is_open !== undefined) this.#isOpen = is_open;
         if (due.length === 0) return false;
-        const wanted = due.map(({ delay_ms, rollout, ...one }) => ({
-          ...one,
-          rollout: Number(rollout),
-          delayMs: Number(delay_ms),
-        }));
-        const added = await this.#queue.add(wanted, tx);
+        const added = await this.#queue.add(due, tx);
         for (const [rollout, members] of Map.groupBy(added, (one) => one.rollout)) {
           await tx`select imago_fleet.queued(${rollout}, ${members.map(({ member }) => member)})`;
         }

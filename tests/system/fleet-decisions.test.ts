@@ -1,9 +1,10 @@
 /** What the control database decides about a rollout: waves, gates, budgets, caps, takers. No member is reached here. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectFleet, knownFleet } from '../../scripts/fleet/control.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type AnySql, expectFleet, knownFleet, openControl } from '../../scripts/fleet/control.ts';
 import { changeRollout, readProgress, startRollout } from '../../scripts/fleet/rollout.ts';
 import { installFleet } from '../../scripts/fleet/schema.ts';
 import { addMember, begin, type Fleet, freshFleet, wish } from '../support/fleet.ts';
+import { pidOf, until } from '../support/until.ts';
 
 let fleet: Fleet;
 let count = 0;
@@ -285,6 +286,62 @@ describe('a rollout of a plan', () => {
     await fleet.control`
       update imago_fleet.rollout_member set queued_at = queued_at - interval '2 minutes' where rollout = ${rollout} and member = 'm02'`;
     expect(await due()).toEqual(['m02']);
+  });
+});
+
+describe('work', () => {
+  test('a worker hears of what was begun, retried or queued, also on a connection that replaces a lost one', async () => {
+    let calls: (() => void)[] = [];
+    const heard = () => new Promise<void>((resolve) => calls.push(resolve));
+    const listening = openControl(
+      fleet.url,
+      () => {},
+      () => {
+        for (const call of calls) call();
+        calls = [];
+      },
+    );
+    onTestFinished(() => listening.end({ timeout: 0 }));
+    const beatThere = () => listening`select imago_fleet.beat(${other}, 'a test', 4)`;
+    await beatThere();
+    const begun = heard();
+    const rollout = await begin(fleet, { plan: plan(), waves: ['canary', '100%'] });
+    await begun;
+    const queued = heard();
+    await fleet.control`select imago_fleet.queued(${rollout}, ${['m01']})`;
+    await queued;
+    const pid = await pidOf(listening);
+    await fleet.control`select pg_terminate_backend(${pid})`;
+    await until('it has another connection', async () => {
+      const beaten = await beatThere().catch(() => undefined);
+      return beaten !== undefined && (await pidOf(listening)) !== pid;
+    });
+    const changed = heard();
+    await changeRollout(fleet.control, rollout, 'cancel', {
+      members: [],
+      despite_failures: false,
+      stop_percent: null,
+    });
+    await changed;
+  });
+
+  test('one worker at a time decides what is due; it says whether a rollout is open', async () => {
+    type Tick = { is_open?: boolean; due?: { rollout: number; member: string }[] };
+    const tick = async (sql: AnySql = fleet.control) =>
+      (await sql<{ answer: Tick }[]>`select imago_fleet.tick(100) as answer`)[0]?.answer;
+    await fleet.control`update imago_fleet.rollout set state = 'cancelled', ended_at = now()`;
+    expect(await tick()).toEqual({ is_open: false, due: [] });
+    const rollout = await begin(fleet, { plan: plan(), waves: ['canary', '100%'] });
+    const second = openControl(fleet.url, () => {});
+    onTestFinished(() => second.end({ timeout: 0 }));
+    await fleet.control.begin(async (tx) => {
+      expect((await tick(tx))?.due).toMatchObject([
+        { rollout, member: expect.stringMatching(/^m0[12]$/), cap: null, delay_ms: 0 },
+        { rollout, member: expect.stringMatching(/^m0[12]$/) },
+      ]);
+      expect(await tick(second)).toEqual({});
+    });
+    expect(await tick(second)).toMatchObject({ is_open: true });
   });
 });
 

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 test('move part of it there and back, each entity once, and are counted', async () => {
   fleet = await freshFleet();
-  large = await freshDatabase({ app: 'sample', users });
+  large = await freshDatabase({ app: 'sample', users, avatars: 'prepared' });
   process.env.FLEET_TEST_LARGE = large.url;
   await addMember(fleet, 'large', { databaseUrlEnv: 'FLEET_TEST_LARGE' });
   const ended = new AbortController();
@@ -45,19 +45,43 @@ test('move part of it there and back, each entity once, and are counted', async 
   });
   startWorker(fleet);
   for (const kind of ['migrate', 'rollback'] as const) {
+    // Nobody is moved before the helper is there.
+    const held = kind === 'migrate' && (await holdUsers(large));
     const rollout = await begin(fleet, {
       kind,
       run: { max_ms: 1, ...(kind === 'migrate' && { batch_size: 1 }) },
     });
+    if (held) {
+      await patiently('the helper calls', async () => {
+        const [row] = await fleet.control`select from imago_fleet.helper where rollout = ${rollout}`;
+        return row !== undefined;
+      });
+      await held.release();
+    }
     const progress = await untilState(fleet, rollout, 'succeeded', 'failed', 'stopped');
     expect(progress).toMatchObject({ state: 'succeeded', entities: { moved: users, remaining: 0 } });
-    if (kind === 'migrate') expect(await helped(rollout)).toBeGreaterThan(0);
     const { moved, avatars, wrong } = await counts(large);
     expect([moved, avatars]).toEqual(kind === 'migrate' ? [users, users] : [0, 0]);
     if (kind === 'migrate') expect(wrong).toBe(0);
+    if (kind === 'migrate') expect(await helped(rollout)).toBeGreaterThan(0);
   }
   ended.abort();
   await helping;
+});
+
+test('a member that was just taken, and may be done in a moment, is handed to nobody else', async () => {
+  fleet = await freshFleet();
+  await addMember(fleet, 'large');
+  const rollout = await begin(fleet);
+  const target = async () => {
+    const [row] = await fleet.control<{ rollout: number | null }[]>`
+      select (imago_fleet.target('large') ->> 'rollout')::int as rollout`;
+    return row?.rollout;
+  };
+  await fleet.control`select imago_fleet.take(${rollout}, 'large', gen_random_uuid())`;
+  expect(await target()).toBeNull();
+  await fleet.control`update imago_fleet.rollout_member set begun_at = begun_at - interval '2 seconds'`;
+  expect(await target()).toBe(rollout);
 });
 
 test('refuses a member that there is not', async () => {
@@ -69,3 +93,11 @@ test('refuses a member that there is not', async () => {
     }),
   ).rejects.toMatchObject({ code: 'FL004' });
 });
+
+/** Locks all users of it. */
+async function holdUsers(db: TestDatabase) {
+  const sql = db.connect();
+  await sql`begin`;
+  await sql`select from public.users for update`;
+  return { release: async () => void (await sql`rollback`) };
+}

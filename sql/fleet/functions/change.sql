@@ -62,6 +62,7 @@ begin
   if action <> 'retry' or changed > 0 then
     perform imago_fleet.note(r.id, action, case when action = 'retry' then pg_catalog.format('%s members', changed) end);
   end if;
+  notify imago_fleet;
   select x.state into r.state from imago_fleet.rollout x where x.id = r.id;
   return pg_catalog.jsonb_build_object('rollout', r.id, 'state', r.state, 'members', changed);
 end

@@ -80,6 +80,7 @@ begin
   end if;
   update imago_fleet.wave w set state = 'running', begun_at = pg_catalog.clock_timestamp() where w.rollout = made and w.number = 1;
   perform imago_fleet.note(made, 'begun', pg_catalog.format('%s members in %s waves', cardinality(chosen) - cardinality(left_over), number));
+  notify imago_fleet;
   return pg_catalog.jsonb_build_object('rollout', made, 'joined', false, 'outside', cardinality(left_over));
 end
 $$;
