@@ -1,6 +1,6 @@
 /** The ways to do the migration that are compared. */
 
-export type MethodKey = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'p' | 'r';
+export type MethodKey = 'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'k' | 'p' | 'r';
 
 export interface Method {
   key: MethodKey;
@@ -46,6 +46,7 @@ export const methods: readonly Method[] = [
   { key: 'h', title: 'LIMIT/OFFSET pages of 1,000', ...naive },
   { key: 'i', title: 'where avatar_id is null limit 1,000', ...naive },
   { key: 'j', title: 'the same pages for update skip locked', ...naive, besideApp: true },
+  { key: 'k', title: 'a session that only computes, half of the time', ...naive, besideApp: true },
   { key: 'p', title: 'Imago, one worker, by pgbouncer', ...imago, turnMs, besideApp: true, overPooler: true },
   { key: 'r', title: 'rollback of b by Imago', ...imago, turnMs },
 ];

@@ -7,7 +7,7 @@ import { connect } from '../scripts/client.ts';
 import { peakMemory } from './memory.ts';
 
 export const orderSchema = z.object({
-  method: z.enum(['a', 'b', 'c', 'd', 'f', 'g', 'h', 'i', 'j', 'p', 'r']),
+  method: z.enum(['a', 'b', 'c', 'd', 'f', 'g', 'h', 'i', 'j', 'k', 'p', 'r']),
   users: z.number(),
   connections: z.number(),
   /** Without it, all in one turn. */
@@ -64,6 +64,7 @@ const work: Record<Order['method'], Work> = {
   h: offsetPages,
   i: nullPages(''),
   j: nullPages(' for update of t skip locked'),
+  k: computing,
   p: batches((sql) => sql`select public.migrate_batch() as answer`),
   r: batches((sql) => sql`select public.rollback_batch() as answer`),
 };
@@ -188,6 +189,16 @@ function nullPages(locking: string): Work {
     }
     yield order.users;
   };
+}
+
+/** Reads no table and holds nothing, as long as Imago beside an app: what is left of the app's waiting is the machine's. */
+async function* computing(sql: Sql): Pieces {
+  for (;;) {
+    const startedAt = performance.now();
+    await sql`select count(*) from pg_catalog.generate_series(1, 500000)`;
+    await delay(performance.now() - startedAt);
+    yield 0;
+  }
 }
 
 async function statement(name: string): Promise<string> {

@@ -18,7 +18,7 @@ export interface ForegroundOptions {
 }
 
 /** Lines whose work goes on beside others: one over HTTP has the Data API beside it, and r needs a migration first. */
-const possible: readonly MethodKey[] = ['a', 'b', 'c', 'd', 'f', 'h', 'i', 'j', 'p'];
+const possible: readonly MethodKey[] = ['a', 'b', 'c', 'd', 'f', 'h', 'i', 'j', 'k', 'p'];
 
 /** Parses the arguments behind the word foreground. */
 export function parseForeground(argv: readonly string[]): ForegroundOptions {
@@ -31,7 +31,7 @@ export function parseForeground(argv: readonly string[]): ForegroundOptions {
     .option('--rate <n>', 'transactions of the app a second', wholeNumber, 150)
     .option('--seconds <n>', 'how long each line is measured', wholeNumber, 20)
     .option('--writers <names>', 'uniform, zipf, or both (default: uniform,zipf)', writers)
-    .option('--only <letters>', 'only these lines, like a,b (default: a,b,c,i,j,p)', letters)
+    .option('--only <letters>', 'only these lines, like a,b (default: a,b,c,i,j,k,p)', letters)
     .option('--json', 'one JSON object on stdout instead of the table')
     .helpOption('-h, --help', 'show this')
     .addHelpText(
@@ -54,7 +54,7 @@ export function parseForeground(argv: readonly string[]): ForegroundOptions {
   return {
     ...given,
     writers: given.writers ?? ['uniform', 'zipf'],
-    only: given.only ?? ['a', 'b', 'c', 'i', 'j', 'p'],
+    only: given.only ?? ['a', 'b', 'c', 'i', 'j', 'k', 'p'],
     json: given.json ?? false,
   };
 }
