@@ -326,6 +326,9 @@ describe('build:sql', () => {
       await symlink(path.join(projectFolder, 'node_modules'), path.join(copy, 'node_modules'));
       const folder = path.join(copy, 'supabase/migrations');
       const [first = ''] = (await readdir(folder)).sort();
+      // As if nothing had been released.
+      await writeFile(path.join(copy, 'sql/released.json'), '{}\n');
+      expect((await build(copy)).code).toBe(0);
       const built = await readFile(path.join(folder, first), 'utf8');
 
       await writeFile(path.join(folder, first), `${built}\n-- by hand\n`);

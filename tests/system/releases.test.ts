@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { knownEngine } from '../../functions/_shared/engine.ts';
 import { readParts } from '../../scripts/install/parts.ts';
 import { buildAtOnce, migrationFile, readManifest } from '../../scripts/manifest.ts';
 import { packageFolder } from '../../scripts/package.ts';
@@ -133,6 +134,8 @@ describe('after a release', () => {
     await execute('ln', ['-s', path.join(packageFolder, 'node_modules'), 'node_modules'], copy);
     const node = (...args: string[]) => execute(process.execPath, args, copy);
     const build = (...options: string[]) => node('scripts/build-sql.ts', ...options);
+    await put(copy, 'sql/released.json', '{}\n');
+    expect(await build()).toMatchObject({ code: 0 });
     const released = await build('--release');
     expect(released.code, released.stderr).toBe(0);
     expect(released.stderr).toContain('Released, and never built again: 20261121000000_imago_engine');
@@ -174,17 +177,22 @@ describe('after a release', () => {
     await call(db.sql, 'pause_migration');
 
     await edit('sql/engine/functions/call/percentage.sql', " is '", " is 'Version 2. ");
-    await edit('sql/engine/tables/setting.sql', "('engine_version', '1'", "('engine_version', '2'");
+    const next = knownEngine + 1;
+    await edit(
+      'sql/engine/tables/setting.sql',
+      `('engine_version', '${knownEngine}'`,
+      `('engine_version', '${next}'`,
+    );
     await edit('sql/engine/tables/lane.sql', '\n) with', ',\n  added integer not null default 7\n) with');
-    await edit('functions/_shared/engine.ts', 'knownEngine = 1', 'knownEngine = 2');
+    await edit('functions/_shared/engine.ts', `knownEngine = ${knownEngine}`, `knownEngine = ${next}`);
     await put(
       copy,
-      'sql/engine/upgrades/2.sql',
-      "update imago.setting set value = '2' where name = 'engine_version';\n\nalter table imago.lane add column added integer not null default 7;\n",
+      `sql/engine/upgrades/${next}.sql`,
+      `update imago.setting set value = '${next}' where name = 'engine_version';\n\nalter table imago.lane add column added integer not null default 7;\n`,
     );
     const manifest = JSON.parse(await readFile(path.join(copy, 'sql/manifest.json'), 'utf8'));
-    manifest['20990101000000_imago_engine_2'] = [
-      'engine/upgrades/2.sql',
+    manifest[`20990101000000_imago_engine_${next}`] = [
+      `engine/upgrades/${next}.sql`,
       'engine/functions/call/percentage.sql',
     ];
     await put(copy, 'sql/manifest.json', JSON.stringify(manifest));
