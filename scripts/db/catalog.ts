@@ -31,10 +31,39 @@ export interface Difference {
 }
 
 const read = (name: string) => readFile(new URL(`./catalog/${name}.sql`, import.meta.url), 'utf8');
-const [shared, tables, others, rights] = await Promise.all(
-  ['shared', 'tables', 'others', 'rights'].map(read),
+const [shared, tables, others, database, rights] = await Promise.all(
+  ['shared', 'tables', 'others', 'database', 'rights'].map(read),
 );
-const query = `${shared},\nobjects as (\n${tables}\nunion all\n${others})\n${rights}`;
+const query = `${shared},\nobjects as (\n${tables}\nunion all\n${others}\nunion all\n${database})\n${rights}`;
+
+/** The object that is the database itself, which has another name in each place. */
+export const DATABASE = 'database itself';
+
+/** What is said of the database itself. */
+export function onlyDatabase(catalog: Catalog): Catalog {
+  return new Map([...catalog].filter(([name]) => name === DATABASE));
+}
+
+/**
+ * Without the database's settings of an app's own that the other catalog does not have: names like app.service_key, of which only
+ * those who set them know whether they are secret, and the same everywhere. Gives what was left out, too.
+ */
+export function withoutOwnSettings(catalog: Catalog, other: Catalog): { catalog: Catalog; left: string[] } {
+  const itself = catalog.get(DATABASE);
+  const left = [...(itself?.aspects.keys() ?? [])].filter(
+    (aspect) => isOwnSetting(aspect) && !other.get(DATABASE)?.aspects.has(aspect),
+  );
+  if (!itself || left.length === 0) return { catalog, left };
+  const aspects = new Map([...itself.aspects].filter(([aspect]) => !left.includes(aspect)));
+  return { catalog: new Map([...catalog, [DATABASE, { ...itself, aspects }]]), left };
+}
+
+/** Those of PostgreSQL have no dot, and these belong to what comes with Supabase. */
+function isOwnSetting(aspect: string): boolean {
+  return /^setting (?!(pgrst|plpgsql|auto_explain|pg_stat_statements|pgaudit|cron|pg_net)\.)[^ ]+\./.test(
+    aspect,
+  );
+}
 
 /** Reads a database's catalog. */
 export async function readCatalog(sql: Sql): Promise<Catalog> {
