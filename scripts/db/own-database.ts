@@ -34,7 +34,7 @@ function named({ file }: Script, statement: Statement, { name, called }: OwnData
       'Do this by hand, outside of versions, and take it out of the file.',
     );
   }
-  const other = names.find((found) => found !== name && !called.has(found));
+  const other = names.find((found) => !called.has(found));
   if (other !== undefined) {
     throw refuse(
       `names the database ${readable(other)}, and a version is for one database, which is called ${[...called].map((own) => readable(own)).join(' or ')}`,
@@ -43,8 +43,9 @@ function named({ file }: Script, statement: Statement, { name, called }: OwnData
   }
   const text = replaced(statement.text, name);
   const [again] = splitStatements(text);
-  const isDone = again !== undefined && databasesIn(again.tree).every((found) => found === name);
-  if (isDone) return { ...statement, text, tree: again.tree, start: again.start };
+  const found = again && databasesIn(again.tree);
+  if (again && found?.length === names.length && found.every((other) => other === name))
+    return { ...statement, text, tree: again.tree, start: again.start };
   throw refuse(
     'names its database in a way that cannot be told from the other words',
     'Write the name plainly, in double quotes where it needs them.',

@@ -2,7 +2,7 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { answerOf } from '../command/ask.ts';
 import { UsageError } from '../command/usage.ts';
-import { type Catalog, onlyDatabase, readCatalog } from './catalog.ts';
+import { readDatabase, withoutOwnSettings } from './catalog.ts';
 import { type Context, Declined, type Ending } from './context.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
@@ -34,8 +34,8 @@ export async function reset(context: Context): Promise<Ending> {
   if (target.kind === 'database') await expectName(context, databaseName(target.url));
   else await context.confirm('Drop everything in the embedded database?', { grave: true });
   const { sql } = await context.connect();
-  await dropEverything(sql);
   await clearDatabase(context, sql);
+  await dropEverything(sql);
   return await applyAll(context, project.versions, null);
 }
 
@@ -72,12 +72,13 @@ async function dropEverything(sql: Sql): Promise<void> {
   });
 }
 
-/** What was said of the database itself. */
+/** What versions have said of the database itself is as nobody had said anything. */
 async function clearDatabase(context: Context, sql: Sql): Promise<void> {
   const shadow = await Shadow.create(await context.shadows());
   try {
-    const [is, empty] = [await readCatalog(sql), await shadow.catalog()].map(onlyDatabase);
-    for (const step of stepsBetween(is as Catalog, empty as Catalog)) await sql.unsafe(step.join(';\n'));
+    const empty = await readDatabase(shadow.sql);
+    const { catalog: is } = withoutOwnSettings(await readDatabase(sql), empty);
+    for (const step of stepsBetween(is, empty)) await sql.unsafe(step.join(';\n'));
   } finally {
     await shadow.drop();
   }

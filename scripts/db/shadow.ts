@@ -2,7 +2,7 @@
 import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { leavesTables } from '../sql/kinds.ts';
 import type { Statement } from '../sql/statements.ts';
-import { type Catalog, onlyDatabase, readCatalog } from './catalog.ts';
+import { type Catalog, readCatalog, readDatabase } from './catalog.ts';
 import { quote, readable } from './names.ts';
 import { inDatabase } from './own-database.ts';
 import { Problem } from './problem.ts';
@@ -73,23 +73,29 @@ export class Shadow {
 
   /** Ends the connection, so that others may copy the database. */
   async rest(): Promise<void> {
+    if (this.#sql) await expectRoom(this.#sql);
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     await this.#sql?.end();
     this.#sql = undefined;
   }
 
   /** Another one, as this one is now. */
   async copy(): Promise<Shadow> {
-    const itself = onlyDatabase(await this.catalog());
+    const itself = await readDatabase(this.sql);
     await this.rest();
     const copy = await Shadow.#make(this.#shadows, this.#name);
     // What is said of a database itself is not in its copies.
-    const steps = stepsBetween(onlyDatabase(await copy.catalog()), itself);
+    const steps = stepsBetween(await readDatabase(copy.sql), itself);
     for (const step of steps) await copy.sql.unsafe(step.join(';\n'));
+    await copy.rest();
     return copy;
   }
 
   async drop(): Promise<void> {
-    await this.rest();
+    await this.#end();
     await onServer(
       this.#shadows,
       `do $$ begin if exists (select from pg_database where datname = '${this.#name}' and datistemplate) then
@@ -208,6 +214,18 @@ export class Shadow {
     await this.sql.unsafe('reset all; reset role');
     return { statements, before, net: compareStructures(before, await readStructure(this.sql)) };
   }
+}
+
+/** What compares two shadows has a connection of its own beside the one that is here. */
+async function expectRoom(sql: Sql): Promise<void> {
+  const [own] = await sql<{ limit: number }[]>`
+    select datconnlimit as limit from pg_database where datname = current_database() and datconnlimit between 0 and 1`;
+  if (!own) return;
+  throw new Problem(
+    'not-proven',
+    `With a connection limit of ${own.limit} the database cannot be compared: that takes 2 connections.`,
+    'Nothing was written. Write this version by hand: migrate --empty "message".',
+  );
 }
 
 async function rolesOn(sql: Sql | TransactionSql): Promise<string[]> {

@@ -1,6 +1,7 @@
 -- The database itself, without its name. What the platform says of it, here or there, is left out: its comment, its owner and what
 -- that one may do, rights of the platform's roles, the two settings of its tokens. What puts and takes reads its name when it runs.
-select 'pg_catalog.pg_database'::regclass, d.oid, 0, 'database', 'itself', null, null, x.aspect, x.value, s.put, s.take
+select 'pg_catalog.pg_database'::regclass as classid, d.oid as objid, 0 as part, 'database' as kind, 'itself' as name, null as called,
+  null as owner, x.aspect, x.value, s.put, s.take
 from pg_catalog.pg_database d
 join pg_catalog.pg_roles o on o.oid = d.datdba
 -- Stands for the name in what is written here.
@@ -8,7 +9,8 @@ cross join lateral (select chr(1) as self) n
 cross join lateral (
   select 'definition' as aspect, '' as value, null as put, null as take
   union all
-  select 'comment', c.description, format('comment on database %s is %L', self, c.description), format('comment on database %s is null', self)
+  select 'comment', c.description, format('comment on database %s is %L', self, c.description),
+    format('comment on database %s is null', self)
   from pg_catalog.pg_shdescription c
   where c.classoid = 'pg_catalog.pg_database'::regclass and c.objoid = d.oid
     and c.description <> 'default administrative connection database'
@@ -75,7 +77,8 @@ cross join lateral (
   from (values (true, x.put), (false, x.take)) as v(puts, statement)
   cross join lateral (select replace(replace(v.statement, '%', '%%'), self, '%1$I') as template) t
   cross join lateral (select format(' begin execute format(%L, current_database()); end ', t.template) as body) b
-  cross join lateral (select v.puts, 'do ' || case when b.body like '%$$%' then quote_literal(b.body) else concat('$$', b.body, '$$') end as statement) w
+  cross join lateral (
+    select v.puts, 'do ' || case when b.body like '%$$%' then quote_literal(b.body) else concat('$$', b.body, '$$') end as statement) w
   where v.statement is not null
 ) s
 where d.datname = current_database()
