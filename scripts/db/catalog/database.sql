@@ -1,7 +1,7 @@
--- The database itself, without its name. What the platform says of it, here or there, is left out: its comment, its owner and what
--- that one may do, rights of the platform's roles, the two settings of its tokens. What puts and takes reads its name when it runs.
-select 'pg_catalog.pg_database'::regclass as classid, d.oid as objid, 0 as part, 'database' as kind, 'itself' as name, null as called,
-  null as owner, x.aspect, x.value, s.put, s.take
+-- The database itself, without its name: what puts and takes reads that when it runs. What the platform says of it is left out:
+-- its comment, its owner and what that one may do, rights of the platform's roles, the two settings of its tokens.
+select 'pg_catalog.pg_database'::regclass as classid, d.oid as objid, 0 as part, 'database' as kind, 'itself' as name,
+  null as called, null as owner, x.aspect, x.value, s.put, s.take
 from pg_catalog.pg_database d
 join pg_catalog.pg_roles o on o.oid = d.datdba
 -- Stands for the name in what is written here.
@@ -78,7 +78,8 @@ cross join lateral (
   cross join lateral (select replace(replace(v.statement, '%', '%%'), self, '%1$I') as template) t
   cross join lateral (select format(' begin execute format(%L, current_database()); end ', t.template) as body) b
   cross join lateral (
-    select v.puts, 'do ' || case when b.body like '%$$%' then quote_literal(b.body) else concat('$$', b.body, '$$') end as statement) w
+    select v.puts,
+      'do ' || case when b.body like '%$$%' then quote_literal(b.body) else concat('$$', b.body, '$$') end as statement) w
   where v.statement is not null
 ) s
 where d.datname = current_database()
