@@ -17,12 +17,14 @@ import {
   readHistory,
   removeFromHistory,
 } from './history.ts';
+import { inDatabase } from './own-database.ts';
 import { Problem } from './problem.ts';
-import { readProject, type Version } from './project.ts';
+import { readProject, type SqlFile, type Version } from './project.ts';
 import { explain, readScript, type Script } from './running.ts';
 import { unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
+import { renamedIn } from './target.ts';
 import { walkBack, walkForward } from './walking.ts';
 
 /** What came back of a version, and the materialized views that were computed again for it. */
@@ -33,7 +35,7 @@ const ensured = new WeakSet<Context>();
 
 /** Applies one version and puts back what an earlier downgrade has kept of it. */
 export async function applyVersion(context: Context, version: Version): Promise<Back> {
-  const script = readScript(version);
+  const script = scriptIn(context, version);
   if (!script.inTransaction) {
     await outsideTransaction(context, version, script, { back: false });
     return { putBack: [], refreshed: [] };
@@ -74,7 +76,7 @@ export async function takeBack(
   effects: readonly Effect[],
 ): Promise<MovedAside[]> {
   if (!version.wayBack) throw new Error(`${version.file} has no way back`);
-  const script = readScript(version.wayBack);
+  const script = scriptIn(context, version.wayBack);
   if (!script.inTransaction) {
     await outsideTransaction(context, version, script, { back: true });
     return [];
@@ -82,12 +84,19 @@ export async function takeBack(
   return await inTransaction(context, script.file, async (tx) => {
     expectStill(version, await lockedHistory(tx, version), true);
     await Return.resume(tx, version.version);
-    const scripts = { forward: readScript(version), back: script };
+    const scripts = { forward: scriptIn(context, version), back: script };
     const allowLoss = context.options.allowDataLoss;
     const moved = await walkBack(tx, version.version, scripts, effects, { allowLoss });
     await removeFromHistory(tx, version.version);
     return moved;
   });
+}
+
+/** A file as it runs on the target: the embedded database of a project is not called as the hosted one is. */
+function scriptIn({ target }: Context, file: SqlFile): Script {
+  const script = readScript(file);
+  const own = renamedIn(target);
+  return own ? inDatabase(script, own) : script;
 }
 
 /** Such a statement cannot be in a transaction with the history: what an interrupted one has done is recognised. */

@@ -31,18 +31,50 @@ export interface Difference {
 }
 
 const read = (name: string) => readFile(new URL(`./catalog/${name}.sql`, import.meta.url), 'utf8');
-const [shared, tables, others, rights] = await Promise.all(
-  ['shared', 'tables', 'others', 'rights'].map(read),
+const [shared, tables, others, database, rights] = await Promise.all(
+  ['shared', 'tables', 'others', 'database', 'rights'].map(read),
 );
-const query = `${shared},\nobjects as (\n${tables}\nunion all\n${others})\n${rights}`;
+const queryOf = (...parts: (string | undefined)[]): string =>
+  `${shared},\nobjects as (\n${parts.join('\nunion all\n')})\n${rights}`;
+const everything = queryOf(tables, others, database);
+const itself = queryOf(database);
+
+/** The object that is the database itself, which has another name in each place. */
+export const DATABASE = 'database itself';
+
+/**
+ * Without the database's settings of an app's own that the other catalog does not have: names like app.service_key, of which only
+ * those who set them know whether they are secret, and the same everywhere. Gives what was left out, too.
+ */
+export function withoutOwnSettings(catalog: Catalog, other: Catalog): { catalog: Catalog; left: string[] } {
+  const own = catalog.get(DATABASE);
+  const left = [...(own?.aspects.keys() ?? [])].filter(
+    (aspect) => isOwnSetting(aspect) && !other.get(DATABASE)?.aspects.has(aspect),
+  );
+  if (!own || left.length === 0) return { catalog, left };
+  const aspects = new Map([...own.aspects].filter(([aspect]) => !left.includes(aspect)));
+  return { catalog: new Map([...catalog, [DATABASE, { ...own, aspects }]]), left };
+}
+
+/** Those of PostgreSQL have no dot, and these belong to what comes with Supabase. */
+function isOwnSetting(aspect: string): boolean {
+  return /^setting (?!(pgrst|plpgsql|auto_explain|pg_stat_statements|pgaudit|cron|pg_net)\.)[^ ]+\./.test(
+    aspect,
+  );
+}
 
 /** Reads a database's catalog. */
 export async function readCatalog(sql: Sql): Promise<Catalog> {
-  return await sql.begin('isolation level repeatable read read only', catalogIn);
+  return await sql.begin('isolation level repeatable read read only', (tx) => catalogIn(tx));
 }
 
-/** The same within a transaction. With an empty search path every name in it is a full one. */
-export async function catalogIn(tx: TransactionSql): Promise<Catalog> {
+/** Reads what is said of nothing but the database itself. */
+export async function readDatabase(sql: Sql): Promise<Catalog> {
+  return await sql.begin('isolation level repeatable read read only', (tx) => catalogIn(tx, itself));
+}
+
+/** The same as `readCatalog` within a transaction. With an empty search path every name in it is a full one. */
+export async function catalogIn(tx: TransactionSql, query = everything): Promise<Catalog> {
   const [{ path }] = await tx<[{ path: string }]>`select current_setting('search_path') as path`;
   await tx`select set_config('search_path', '', true)`;
   const rows =

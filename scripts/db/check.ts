@@ -6,6 +6,7 @@ import {
   describeDifference,
   essential,
   readCatalog,
+  withoutOwnSettings,
 } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
 import { compareHistory, readHistory } from './history.ts';
@@ -28,8 +29,8 @@ export async function check(context: Context): Promise<Ending> {
   const { sql } = await context.connect();
   const standing = compareHistory(project, await readHistory(sql));
   const shadows = await context.shadows();
-  const database = await readCatalog(sql);
   const applied = await catalogOf(shadows, (shadow) => shadow.apply(standing.applied));
+  const { catalog: database } = withoutOwnSettings(await readCatalog(sql), applied);
   const all =
     standing.pending.length === 0
       ? applied

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Sql } from 'postgres';
 import { runCli } from '../supabase-cli.ts';
 import { type Baseline, writeBaseline } from './baseline.ts';
-import { type Catalog, compareCatalogs, readCatalog } from './catalog.ts';
+import { type Catalog, compareCatalogs, DATABASE, readCatalog, withoutOwnSettings } from './catalog.ts';
 import type { Context, Ending } from './context.ts';
 import { addToHistory, ensureHistory, readHistory } from './history.ts';
 import { buildModels } from './migrate.ts';
@@ -48,8 +48,9 @@ export async function init(context: Context): Promise<Ending> {
   }
   const shadow = await Shadow.create(await context.shadows());
   try {
-    const database = await readCatalog(sql);
-    if (compareCatalogs(await shadow.catalog(), database).length === 0) {
+    const empty = await shadow.catalog();
+    const { catalog: database, left: settings } = withoutOwnSettings(await readCatalog(sql), empty);
+    if (compareCatalogs(empty, database).length === 0) {
       const next = [`Write models into ${folders.models}/, then: ${context.program} migrate "message"`];
       return { status: 'done', message: 'The project is set up; the database is empty.', lines, next, data };
     }
@@ -66,10 +67,11 @@ export async function init(context: Context): Promise<Ending> {
         ...lines,
         ...files.map((file) => `Wrote ${file}`),
         ...baseline.missed.map((object) => `Not in the baseline: ${object}`),
+        ...settings.map((setting) => `Left out, as it may be a secret: ${DATABASE} (${setting})`),
         `Left out, as the platform makes it: ${left.join(', ')}.`,
       ],
       next: [`Change a model, then: ${context.program} migrate "message"`],
-      data: { ...data, files, missed: baseline.missed, platform: left },
+      data: { ...data, files, missed: baseline.missed, platform: left, settings },
     };
   } finally {
     await shadow.drop();

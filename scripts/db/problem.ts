@@ -29,6 +29,7 @@ export const problems = {
   'connection-lost': 'The connection ended before the version was committed, or before that could be told.',
   'transaction-control': 'A version commits or rolls back by itself.',
   'alone-only': 'A version mixes a statement that cannot run in a transaction with others.',
+  'other-database': 'A version or a model names another database, or makes, renames or drops one.',
   'unnamed-index': 'A version builds an index concurrently that has no name.',
   'no-way-back': 'A version that is to be taken back has no way back.',
   'no-key': 'Values would be lost from a table without a primary key, whose rows nothing else tells apart.',

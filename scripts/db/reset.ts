@@ -2,11 +2,14 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { answerOf } from '../command/ask.ts';
 import { UsageError } from '../command/usage.ts';
+import { readDatabase, withoutOwnSettings } from './catalog.ts';
 import { type Context, Declined, type Ending } from './context.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
 import { readProject } from './project.ts';
 import { readScript } from './running.ts';
+import { Shadow } from './shadow.ts';
+import { stepsBetween } from './supplement.ts';
 import { databaseName, otherMachine } from './target.ts';
 import { applyAll } from './upgrade.ts';
 
@@ -31,6 +34,7 @@ export async function reset(context: Context): Promise<Ending> {
   if (target.kind === 'database') await expectName(context, databaseName(target.url));
   else await context.confirm('Drop everything in the embedded database?', { grave: true });
   const { sql } = await context.connect();
+  await clearDatabase(context, sql);
   await dropEverything(sql);
   return await applyAll(context, project.versions, null);
 }
@@ -66,6 +70,18 @@ async function dropEverything(sql: Sql): Promise<void> {
       select rolname as name from pg_roles where rolname in ('anon', 'authenticated', 'service_role')`;
     for (const { name } of roles) await tx.unsafe(`grant usage on schema public to ${quote(name)}`);
   });
+}
+
+/** What versions have said of the database itself is as nobody had said anything. */
+async function clearDatabase(context: Context, sql: Sql): Promise<void> {
+  const shadow = await Shadow.create(await context.shadows());
+  try {
+    const empty = await readDatabase(shadow.sql);
+    const { catalog: is } = withoutOwnSettings(await readDatabase(sql), empty);
+    for (const step of stepsBetween(is, empty)) await sql.unsafe(step.join(';\n'));
+  } finally {
+    await shadow.drop();
+  }
 }
 
 /** What versions leave in the platform's schemas: policies, extensions, publications, and rows that they would insert again. */

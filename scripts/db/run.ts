@@ -15,7 +15,7 @@ import { Problem, refusals } from './problem.ts';
 import { expectProject, findProject } from './project.ts';
 import { PRISTINE, startServer } from './server.ts';
 import { openTarget, unreachable } from './session.ts';
-import { chooseTarget, describe, reach, serverFolder } from './target.ts';
+import { calledIn, chooseTarget, describe, reach, serverFolder } from './target.ts';
 
 /** It could not be done, or was refused. */
 interface Failure {
@@ -87,7 +87,7 @@ function open(options: Options, name: string, { terminal, signal, atEnd }: Desk)
       await answerTo(sql`select`).catch((error) => Promise.reject(unreachable(error)));
       return { sql, url };
     }),
-    shadows: async () => ({ url: (await server()).url, pristine: PRISTINE }),
+    shadows: async () => ({ url: (await server()).url, pristine: PRISTINE, called: calledIn(target) }),
     ask: canAsk ? (question) => ask(question, terminal, signal) : undefined,
     async confirm(question, { grave = false } = {}) {
       if (options.yes || (target.kind === 'embedded' && !grave)) return;

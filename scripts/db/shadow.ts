@@ -2,18 +2,22 @@
 import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { leavesTables } from '../sql/kinds.ts';
 import type { Statement } from '../sql/statements.ts';
-import { type Catalog, readCatalog } from './catalog.ts';
+import { type Catalog, readCatalog, readDatabase } from './catalog.ts';
 import { quote, readable } from './names.ts';
+import { inDatabase } from './own-database.ts';
 import { Problem } from './problem.ts';
 import type { SqlFile, Version } from './project.ts';
 import { readScript, runScript, runStatements, type Script } from './running.ts';
 import { compareStructures, type Effect, readStructure, type Structure } from './structure.ts';
+import { stepsBetween } from './supplement.ts';
 
 /** Where shadow databases are made. */
 export interface Shadows {
   url(database: string): string;
   /** What an empty one is a copy of. */
   pristine: string;
+  /** What versions call the database that they are in. */
+  called: ReadonlySet<string>;
 }
 
 /** A statement with what it did to what was there before. */
@@ -69,19 +73,35 @@ export class Shadow {
 
   /** Ends the connection, so that others may copy the database. */
   async rest(): Promise<void> {
+    if (this.#sql) await expectRoom(this.#sql);
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     await this.#sql?.end();
     this.#sql = undefined;
   }
 
   /** Another one, as this one is now. */
   async copy(): Promise<Shadow> {
+    const itself = await readDatabase(this.sql);
     await this.rest();
-    return await Shadow.#make(this.#shadows, this.#name);
+    const copy = await Shadow.#make(this.#shadows, this.#name);
+    // What is said of a database itself is not in its copies.
+    const steps = stepsBetween(await readDatabase(copy.sql), itself);
+    for (const step of steps) await copy.sql.unsafe(step.join(';\n'));
+    await copy.rest();
+    return copy;
   }
 
   async drop(): Promise<void> {
-    await this.rest();
-    await onServer(this.#shadows, `drop database if exists ${this.#name} with (force)`);
+    await this.#end();
+    await onServer(
+      this.#shadows,
+      `do $$ begin if exists (select from pg_database where datname = '${this.#name}' and datistemplate) then
+        alter database ${this.#name} is_template false; end if; end $$`,
+      `drop database if exists ${this.#name} with (force)`,
+    );
     for (const role of madeRoles) {
       // Another shadow may still have something of it: then it goes with that one.
       await onServer(this.#shadows, `drop role if exists ${quote(role)}`).then(
@@ -101,7 +121,7 @@ export class Shadow {
       try {
         await this.run(version);
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
+        if (!(error instanceof Problem) || error.code === 'other-database') throw error;
         throw new Problem(
           'version-fails',
           `${error.message} All versions are replayed on an empty database, and this one cannot be.`,
@@ -113,7 +133,7 @@ export class Shadow {
   }
 
   async run(file: SqlFile): Promise<void> {
-    await runScript(this.sql, await withoutRoles(this.sql, readScript(file)));
+    await runScript(this.sql, this.#here(await withoutRoles(this.sql, readScript(file))));
     // A setting that a file leaves behind is not there for the next one on a real database either.
     await this.sql.unsafe('reset all; reset role');
   }
@@ -128,7 +148,7 @@ export class Shadow {
         try {
           await this.sql.begin(async (tx) => {
             await tx`set local check_function_bodies = off`;
-            await runStatements(tx, await withoutRoles(tx, readScript(model)));
+            await runStatements(tx, this.#here(await withoutRoles(tx, readScript(model))));
           });
         } catch (problem) {
           failed.push({ model, problem });
@@ -138,6 +158,11 @@ export class Shadow {
       left = failed.map(({ model }) => model);
     }
     await this.sql.unsafe('reset all; reset role');
+  }
+
+  /** As it runs here, where the database has another name. */
+  #here(script: Script): Script {
+    return inDatabase(script, { name: this.#name, called: this.#shadows.called });
   }
 
   /** No version would be written for a role: to compare two databases of one server tells nothing of it. */
@@ -164,11 +189,13 @@ export class Shadow {
     file: SqlFile,
     { each = true } = {},
   ): Promise<{ statements: Measured[]; net: Effect[]; before: Structure }> {
-    const script = await withoutRoles(this.sql, readScript(file));
+    const written = await withoutRoles(this.sql, readScript(file));
+    const script = this.#here(written);
     const before = await readStructure(this.sql);
     const statements: Measured[] = [];
     let last: Effect[] = [];
-    const look = async (sql: Sql | TransactionSql, statement: Statement): Promise<void> => {
+    const look = async (sql: Sql | TransactionSql): Promise<void> => {
+      const statement = written.statements[statements.length] as Statement;
       // Looking costs more than most statements.
       if (!each || leavesTables(statement)) {
         statements.push({ statement, effects: [] });
@@ -180,13 +207,25 @@ export class Shadow {
       last = effects;
     };
     if (script.inTransaction) {
-      await this.sql.begin((tx) => runStatements(tx, script, (statement) => look(tx, statement)));
+      await this.sql.begin((tx) => runStatements(tx, script, () => look(tx)));
     } else {
-      await runStatements(this.sql, script, (statement) => look(this.sql, statement));
+      await runStatements(this.sql, script, () => look(this.sql));
     }
     await this.sql.unsafe('reset all; reset role');
     return { statements, before, net: compareStructures(before, await readStructure(this.sql)) };
   }
+}
+
+/** What compares two shadows has a connection of its own beside the one that is here. */
+async function expectRoom(sql: Sql): Promise<void> {
+  const [own] = await sql<{ limit: number }[]>`
+    select datconnlimit as limit from pg_database where datname = current_database() and datconnlimit between 0 and 1`;
+  if (!own) return;
+  throw new Problem(
+    'not-proven',
+    `With a connection limit of ${own.limit} the database cannot be compared: that takes 2 connections.`,
+    'Nothing was written. Write this version by hand: migrate --empty "message".',
+  );
 }
 
 async function rolesOn(sql: Sql | TransactionSql): Promise<string[]> {
@@ -214,7 +253,7 @@ function replayHint({ code, hint }: Problem): string {
 }
 
 function modelFails(problem: unknown): unknown {
-  if (!(problem instanceof Problem)) return problem;
+  if (!(problem instanceof Problem) || problem.code === 'other-database') return problem;
   return new Problem(
     'model-fails',
     problem.message,
@@ -229,7 +268,11 @@ function open(url: string): Sql {
   return postgres(url, { max: 1, onnotice: () => {} });
 }
 
-async function onServer(shadows: Shadows, statement: string): Promise<void> {
+async function onServer(shadows: Shadows, ...statements: string[]): Promise<void> {
   const sql = open(shadows.url('postgres'));
-  await sql.unsafe(statement).finally(() => sql.end());
+  try {
+    for (const statement of statements) await sql.unsafe(statement);
+  } finally {
+    await sql.end();
+  }
 }

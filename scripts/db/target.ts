@@ -8,6 +8,7 @@ import { checkedDatabaseUrl, type DatabaseAddress, readDatabaseUrl } from '../co
 import { isLoopback } from '../connection/loopback.ts';
 import { projectFolder as imagoFolder } from '../embedded/push.ts';
 import type { DbEnvironment } from './environment.ts';
+import { HOSTED_DATABASE, type OwnDatabase } from './own-database.ts';
 import { Problem } from './problem.ts';
 import { ensureProjectDatabase, PROJECT_DATABASE, type Server } from './server.ts';
 
@@ -46,12 +47,23 @@ export function chooseTarget(
   return { kind: 'embedded', of: path.resolve(folder) === path.resolve(imagoFolder) ? 'imago' : 'project' };
 }
 
+/** The database as versions are to find it; undefined where they find it by the name that they have for it. */
+export function renamedIn(target: Target): OwnDatabase | undefined {
+  if (target.kind !== 'embedded' || target.of === 'imago') return undefined;
+  return { name: PROJECT_DATABASE, called: calledIn(target) };
+}
+
 /** The target as people read it: never with a password. */
 export function describe(target: Target): string {
   if (target.kind === 'embedded') return 'the embedded database (DATABASE_URL is not set)';
   const { database, host, port } = addressOf(target.url);
   const place = isIPv6(host) ? `[${host}]` : host;
   return `${target.linked ? `the linked project ${target.linked}, ` : ''}${database} at ${place}:${port}`;
+}
+
+/** What versions call the database that they are for: as everywhere on Supabase, and as it is called here. */
+export function calledIn(target: Target): Set<string> {
+  return new Set([HOSTED_DATABASE, target.kind === 'database' ? databaseName(target.url) : HOSTED_DATABASE]);
 }
 
 export function databaseName(url: string): string {

@@ -14,6 +14,7 @@ import { Problem } from '../../scripts/db/problem.ts';
 import { reset } from '../../scripts/db/reset.ts';
 import { stamp } from '../../scripts/db/stamp.ts';
 import { history, status } from '../../scripts/db/status.ts';
+import { calledIn } from '../../scripts/db/target.ts';
 import { upgrade } from '../../scripts/db/upgrade.ts';
 import { runCli } from '../../scripts/supabase-cli.ts';
 import { BARE, type TestServer } from './cluster.ts';
@@ -82,6 +83,7 @@ export async function versionedProject({
       shadows: async () => ({
         url: (name) => `postgresql://postgres:${on.password}@127.0.0.1:${on.port}/${name}`,
         pristine: BARE,
+        called: calledIn({ kind: 'database', url: db.url, linked: undefined }),
       }),
       ask: answers && (async (question) => answers(question)),
       confirm: async () => {},

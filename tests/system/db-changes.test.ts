@@ -9,6 +9,7 @@ import {
   essential,
 } from '../../scripts/db/catalog.ts';
 import type { Change } from '../support/changes/change.ts';
+import { changesOfDatabase, labelOfDatabase, newOwner } from '../support/changes/database.ts';
 import { changesOfOthers, changesOfSuperusers } from '../support/changes/others.ts';
 import { changesOfTables } from '../support/changes/tables.ts';
 import { versionedProject } from '../support/versions.ts';
@@ -54,14 +55,25 @@ test('each change is seen, and nothing else with it, in both directions', async 
   expect(await seen(admin, changesOfSuperusers)).toEqual(changesOfSuperusers.map(({ says }) => says));
 });
 
+test('so is each change of the database itself, whatever name it has', async () => {
+  const { db, sql } = await versionedProject();
+  const changes = [...changesOfDatabase(db.name), newOwner(db.name)];
+  expect(await seen(sql, changes)).toEqual(changes.map(({ says }) => says));
+  const label = labelOfDatabase(db.name);
+  expect(await seen(db.connect({ role: 'supabase_admin' }), [label])).toEqual([label.says]);
+});
+
 test('all changes together become a version that makes them, and a way back that takes them back', async () => {
   const project = await versionedProject();
-  const writable = changes.filter(({ unwritten }) => unwritten === undefined);
+  const ofDatabase = changesOfDatabase('postgres');
+  const others = changes.filter(({ unwritten }) => unwritten === undefined);
+  const writable = [...others, ...ofDatabase];
   await project.write({ 'schemas/a.sql': writable.map((change) => change.before).join('\n') });
   await project.run('migrate', 'before');
   await project.write({ 'schemas/b.sql': writable.map((change) => `${change.sql};`).join('\n') });
   const { data } = await project.run('migrate', 'after', '--allow-data-loss');
-  expect(data?.saw).toHaveLength(writable.length);
+  // What is said of the database itself is one of them.
+  expect(data?.saw).toHaveLength(others.length + 1);
   await project.run('upgrade');
   expect(await project.run('check')).toMatchObject({ status: 'done' });
   await project.run('downgrade');

@@ -55,6 +55,12 @@ describe('npm run db', () => {
       status: 'done',
       applied: [expect.any(String)],
     });
+    // By the name that it has on every hosted project.
+    const said = `comment on database postgres is 'mine'`;
+    await writeFile(path.join(project, 'supabase/schemas/b.sql'), said);
+    await writeFile(path.join(project, 'supabase/migrations/29990101000000_said.sql'), said);
+    expect((await at('upgrade')).json()).toMatchObject({ applied: ['29990101000000'] });
+    expect((await at('check')).json()).toMatchObject({ exit_code: 0 });
   });
 
   test('asks before it changes a database that is not the embedded one, and says where it works', async () => {
