@@ -11323,7 +11323,7 @@ begin
   found_plan.stage := write.stage;
   found_plan.key_type := imago.entity_type(write.undo_table);
   return not exists (
-    select from imago.edited_rows(found_plan, array[entity]) e
+    select from imago.edited_rows(found_plan, imago.kept_entities(write, array[entity])) e
     where e.relation = is_as_written.relation and e.row_key = is_as_written.row_key);
 end
 $$;
@@ -11449,14 +11449,15 @@ stable
 set search_path = ''
 as $$
 declare
-  undo_table text := (select w.undo_table from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
-  entity_type text := imago.entity_type(undo_table);
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
+  entity_type text := imago.entity_type(write.undo_table);
   result boolean;
 begin
   if entity_type is null then
     return false;
   end if;
-  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', undo_table, entity_type) into result using entity;
+  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, entity_type)
+  into result using (imago.kept_entities(write, array[entity]))[1];
   return result;
 end
 $$;
@@ -11960,7 +11961,7 @@ begin
   end if;
   execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''d'' and concat_ws('','', %s) = any ($2)',
     write.undo_table, imago.entity_type(write.undo_table), imago.each_column('j.key_%1$s', relation, write.key_columns))
-  using entities, row_keys;
+  using imago.kept_entities(write, entities), row_keys;
 end
 $$;
 comment on function imago.keep_deleted(text, text, text[], text[]) is 'For plans: has the journal forget deleted rows of these entities, by their keys. They do not come back. For a sync that hears the app delete what the plan has made of them; a key of several columns is written with commas.
@@ -12031,6 +12032,28 @@ as $$
   where write.columns <> '{}'
 $$;
 comment on function imago.kept_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
+
+-- imago.kept_entities
+create or replace function imago.kept_entities(write imago.plan_write, entities text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  record_type constant text := imago.record_type(write.plan, write.stage);
+  result text[];
+begin
+  if coalesce(cardinality(imago.key_names(write.entity_column)), 1) = 1 then
+    return entities;
+  end if;
+  execute format('select array_agg(%s order by u.n) from unnest($1) with ordinality u(e, n)',
+    imago.text_of_key(record_type, 'u.e::' || record_type))
+  into result using entities;
+  return result;
+end
+$$;
+comment on function imago.kept_entities(imago.plan_write, text[]) is 'Entities as the journal keeps them. Equal ones have one text.';
 
 -- imago.kept_type
 create or replace function imago.kept_type(plan imago.plan)
@@ -12165,10 +12188,13 @@ declare
   name text;
 begin
   foreach name in array names loop
-    return query select * from imago.column_problems(staged.source, name, case cardinality(names)
-      when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
-      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date',
-        'timestamp with time zone', 'timestamp without time zone'] end);
+    return query
+      select p.severity, p.kind, p.object, p.message, p.hint || case p.kind when 'wrong_type' then format(
+        ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source) else '' end
+      from imago.column_problems(staged.source, name, case cardinality(names)
+        when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
+        else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date', 'numeric',
+          'timestamp with time zone', 'timestamp without time zone'] end) p;
     return query
       select 'error', 'nullable', format('%s.%I', staged.source, name), 'may be null',
         format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, name)
@@ -13750,8 +13776,10 @@ begin
   end if;
   fields := imago.key_fields(record_type);
   return (
-    select format('case when num_nulls(%s) = 0 then pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s))::text end',
-      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '), record_type,
+    select format('case when num_nulls(%s) = 0 then (
+        select %s from (select pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s)) as key offset 0) r) end',
+      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '),
+      imago.text_of_key(record_type, 'r.key'), record_type,
       string_agg(format('%L, %s -> %s', fields[n], image, array_position(names, c) - 1), ', '))
     from unnest(columns) with ordinality u(c, n));
 end
@@ -20702,29 +20730,31 @@ set search_path = ''
 as $$
 declare
   parts text;
-  has_times boolean;
+  is_rewritten boolean;
 begin
   if imago.key_fields(key_type) is not null then
-    -- What a date or a moment is written like is up to the session; in JSON it is not.
+    -- What a date or a moment is written like is up to the session; in JSON it is not. Equal numbers have one text: 1.0 is 1.00.
     select string_agg(case
         when f.type like 'timestamp%with time zone' then format('(replace(pg_catalog.to_jsonb(%1$s at time zone ''UTC'') #>> ''{}'', ''T'', '' '') || case when isfinite(%1$s) then ''+00'' else '''' end)', f.value)
         when f.is_time then format('replace(pg_catalog.to_jsonb(%s) #>> ''{}'', ''T'', '' '')', f.value)
-        else f.value end, ', ' order by f.attnum), bool_or(f.is_time)
-      into parts, has_times
+        when f.is_numeric then format('pg_catalog.trim_scale(%s)', f.value)
+        else f.value end, ', ' order by f.attnum), bool_or(f.is_time or f.is_numeric)
+      into parts, is_rewritten
     from (
-      select a.attnum, y.type, y.type ~ '^(date|timestamp)' as is_time, format('(%s).%I', key, a.attname) as value
+      select a.attnum, y.type, y.type ~ '^(date|timestamp)' as is_time, y.type like 'numeric%' as is_numeric,
+        format('(%s).%I', key, a.attname) as value
       from pg_catalog.pg_type t
       join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
       cross join lateral (select pg_catalog.format_type(a.atttypid, a.atttypmod) as type) y
       where t.oid = pg_catalog.to_regtype(key_type)) f;
-    if has_times then
+    if is_rewritten then
       return format('case when (%1$s) is not null then row(%2$s)::text else (%1$s)::text end', key, parts);
     end if;
   end if;
   return format('(%s)::text', key);
 end
 $$;
-comment on function imago.text_of_key(text, text) is 'SQL: the text of a key, the same in every session: moments are in UTC.';
+comment on function imago.text_of_key(text, text) is 'SQL: the one text of equal keys in every session, with moments in UTC.';
 
 -- imago.throttle_fields
 create or replace function imago.throttle_fields(throttle imago.throttle)
