@@ -187,7 +187,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Entities that runs have once taken do not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
   ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.'),
-  ('IM094', 'stage %2$s of plan %1$s is done outside of the database', 'Nothing was done. A driver that has its function moves these: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.', 'A window, or one entity, was to be moved by SQL alone. SQL has the rows, and not the function.');
+  ('IM094', 'stage %2$s of plan %1$s is done outside of the database', 'Nothing was done. A driver that has its function moves these: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.', 'A window, or one entity, was to be moved by SQL alone. SQL has the rows, and not the function.'),
+  ('IM095', 'plan %1$s cannot be dropped: %2$s', 'Nothing has been dropped. %3$s', 'A plan that is dropped has no way back, and nobody cleans up after it. So it waits until its runs have ended, it is taken back or finalized, and its journal is gone. And nothing of the app may stand on its functions and views.');
 
 -- imago.plan
 create table imago.plan (
@@ -4978,6 +4979,42 @@ end
 $$;
 comment on function imago.drop_journaled(imago.plan_write, integer) is 'Takes a column, by its place among the declared ones, out of a declared write and its journal.';
 
+-- imago.drop_obstacles
+create or replace function imago.drop_obstacles(plan imago.plan)
+returns table (reason text, remedy text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.unfinished_run(plan.name);
+  last imago.run := imago.last_run(plan.name);
+  users text;
+begin
+  if run.id is not null then
+    return query select format('run %s (%s) is %s', run.id, run.direction, run.state),
+      format('Let it end, or end it: select cancel_migration(%L).', plan.name);
+  elsif plan.closed_at is not null and plan.finalized_at is null then
+    return query select 'finalize has not ended'::text,
+      format('Call select finalize_migration(%L) until has_more is false.', plan.name);
+  elsif plan.finalized_at is null and plan.prepared_at is not null then
+    return query select 'it is prepared, and can be taken back'::text, format(
+      'Take it back (select rollback_batch(%1$L) until has_more is false) or end it (select finalize_migration(%1$L) likewise), '
+      'then clean up: select cleanup_migration(%1$L).',
+      plan.name);
+  elsif exists (select from imago.plan_write w where w.plan = plan.name and w.undo_table is not null)
+    or plan.cleaned_at is null and (plan.finalized_at is not null or last.id is not null) then
+    return query select 'its journal, and what else its run has left behind, is still there'::text,
+      format('Call select cleanup_migration(%L) until has_more is false.', plan.name);
+  end if;
+  users := imago.users_of_plan(plan.name);
+  if users is not null then
+    return query select format('the app uses it (%s)', users), 'Drop these, or have them do without.'::text;
+  end if;
+end
+$$;
+comment on function imago.drop_obstacles(imago.plan) is 'What keeps a plan from being dropped, each with its remedy.';
+
 -- imago.drop_old_rows
 create or replace function imago.drop_old_rows(plan_name text, before timestamptz)
 returns jsonb
@@ -5001,6 +5038,44 @@ as $$
     'bytes_freed', (select coalesce(sum(bytes), 0) from (select bytes from lines union all select bytes from batches) both_kinds))
 $$;
 comment on function imago.drop_old_rows(text, timestamptz) is 'Deletes lines of the log and batches of a plan up to a moment, so many a call; says how many and how much they held.';
+
+-- imago.drop_plan
+create or replace function imago.drop_plan(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := (select p from imago.plan p where p.name = plan_name);
+  reasons text;
+  remedies text;
+  routine regprocedure;
+begin
+  if plan.name is null then
+    raise notice 'Plan % is not here: nothing to drop.', plan_name;
+    return;
+  end if;
+  if not imago.lock_plan(plan_name, true) then
+    perform imago.raise_error('IM095', plan_name, 'others are working with it', 'Push again.');
+  end if;
+  plan := imago.find_plan(plan_name);
+  select string_agg(o.reason, '; '), string_agg(o.remedy, ' ') || ' Then push again.' into reasons, remedies
+  from imago.drop_obstacles(plan) o;
+  if reasons is not null then
+    perform imago.raise_error('IM095', plan_name, reasons, remedies);
+  end if;
+  perform imago.unschedule(plan_name, 'the plan is dropped');
+  perform imago.remove_sync(plan_name);
+  foreach routine in array imago.published_functions(plan_name)::regprocedure[] loop
+    execute format('drop function %s', routine);
+  end loop;
+  execute format('drop schema if exists %I cascade', plan_name);
+  delete from imago.plan p where p.name = plan_name;
+  perform imago.write_log(plan_name, null, 'info', 'dropped', jsonb_build_object('title', plan.title));
+end
+$$;
+comment on function imago.drop_plan(text) is 'Takes a plan out: schema, functions, registration, runs. Refused with IM095.';
 
 -- imago.drop_trigger_function
 create or replace function imago.drop_trigger_function(routine regprocedure)
@@ -12053,7 +12128,7 @@ begin
   return result;
 end
 $$;
-comment on function imago.kept_entities(imago.plan_write, text[]) is 'Entities as the journal keeps them. Equal ones have one text.';
+comment on function imago.kept_entities(imago.plan_write, text[]) is 'Entities as the journal keeps them.';
 
 -- imago.kept_type
 create or replace function imago.kept_type(plan imago.plan)
@@ -12189,8 +12264,10 @@ declare
 begin
   foreach name in array names loop
     return query
-      select p.severity, p.kind, p.object, p.message, p.hint || case p.kind when 'wrong_type' then format(
-        ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source) else '' end
+      select p.severity, p.kind, p.object, p.message,
+        p.hint || case p.kind when 'wrong_type' then format(
+          ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source)
+        else '' end
       from imago.column_problems(staged.source, name, case cardinality(names)
         when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
         else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date', 'numeric',
@@ -15678,6 +15755,19 @@ $$;
 comment on function imago.publish_function(text, regprocedure) is 'For plans: opens a function that the plan has in schema public to service_role alone, and notes it as ours. For registrations. The doctor looks at it, uninstalling drops it.
 
 Example: select imago.publish_function(''profile_gigs'', ''public.get_user_profile_gig(integer)'')';
+
+-- imago.published_functions
+create or replace function imago.published_functions(plan_name text)
+returns oid[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(f.id), '{}')
+  from unnest(imago.public_functions()) f(id)
+  where exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, f.id, 0) a where a.plan = plan_name)
+$$;
+comment on function imago.published_functions(text) is 'The functions that a plan has in schema public.';
 
 -- imago.quoted_name
 create or replace function imago.quoted_name(name text)
@@ -21657,6 +21747,48 @@ begin
 end
 $$;
 comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved; null where a trigger follows.';
+
+-- imago.users_of_plan
+create or replace function imago.users_of_plan(plan_name text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  with own_relations as (
+    select c.oid, c.reltype from pg_catalog.pg_class c where c.relnamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+  ), own as (
+    select 'pg_catalog.pg_class'::pg_catalog.regclass as class, r.oid as id from own_relations r
+    union all
+    select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid from pg_catalog.pg_proc p
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+       or p.oid = any (imago.published_functions(plan_name))
+    union all
+    select 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid from pg_catalog.pg_type t
+    where t.typnamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+  ), dependents as (
+    select d.classid, d.objid, d.objsubid,
+      -- What belongs to a relation is the plan's with it.
+      case d.classid when 'pg_catalog.pg_class'::pg_catalog.regclass then d.objid
+        else coalesce(w.ev_class, f.adrelid, c.conrelid, t.tgrelid, l.polrelid) end as relation
+    from pg_catalog.pg_depend d
+    join own o on o.class = d.refclassid and o.id = d.refobjid
+    left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and w.oid = d.objid
+    left join pg_catalog.pg_attrdef f on d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and f.oid = d.objid
+    left join pg_catalog.pg_constraint c on d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and c.oid = d.objid
+    left join pg_catalog.pg_trigger t on d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = d.objid
+    left join pg_catalog.pg_policy l on d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and l.oid = d.objid
+    where d.deptype in ('n', 'a')
+  )
+  select string_agg(distinct
+    -- The rule of a view is the view.
+    case d.classid when 'pg_catalog.pg_rewrite'::pg_catalog.regclass then 'view ' || d.relation::pg_catalog.regclass::text
+      else pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) end, ', ')
+  from dependents d
+  where (d.relation is null or d.relation not in (select r.oid from own_relations r))
+    and not exists (select from own o where o.class = d.classid and o.id = d.objid)
+$$;
+comment on function imago.users_of_plan(text) is 'What of the app stands on objects of a plan, or null.';
 
 -- imago.vacuum_threshold
 create or replace function imago.vacuum_threshold(relation pg_catalog.regclass)

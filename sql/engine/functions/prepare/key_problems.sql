@@ -11,8 +11,10 @@ declare
 begin
   foreach name in array names loop
     return query
-      select p.severity, p.kind, p.object, p.message, p.hint || case p.kind when 'wrong_type' then format(
-        ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source) else '' end
+      select p.severity, p.kind, p.object, p.message,
+        p.hint || case p.kind when 'wrong_type' then format(
+          ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source)
+        else '' end
       from imago.column_problems(staged.source, name, case cardinality(names)
         when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
         else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date', 'numeric',

@@ -17,4 +17,4 @@ begin
   return result;
 end
 $$;
-comment on function imago.kept_entities(imago.plan_write, text[]) is 'Entities as the journal keeps them. Equal ones have one text.';
+comment on function imago.kept_entities(imago.plan_write, text[]) is 'Entities as the journal keeps them.';
