@@ -123,7 +123,7 @@ export async function filesOf(sql: Sql, wish: Wish): Promise<{ source: Source; f
     if (source.keys.length > 1) {
       throw new Problem(
         'bad-key',
-        `--kind ${name} walks by one column, and ${wish.key} are several: other tables name its rows by it.`,
+        `--kind ${name} walks by one column, and ${wish.key} are several: ${kind.oneColumn ?? 'other tables name its rows by it'}.`,
         `Name a column that is unique alone, or add one: alter table ${source.relation} add column walk_id bigint generated always as identity unique;`,
       );
     }

@@ -53,6 +53,10 @@ const examples: Record<Kind, readonly (readonly [flags: string, text: string])[]
       'cents --source public.items --key id --kind type-change --column price --type bigint',
       'a ready-made plan; docs/plan-kinds.md has all kinds',
     ],
+    [
+      'hashes --source public.users --key id --kind external --column hash --value s.email',
+      'a function in TypeScript that is handed rows; needs zod in your project',
+    ],
   ],
   check: [
     ['initials', 'what is wrong with it'],
@@ -129,7 +133,10 @@ export function parserOf(name: string, choose: (chosen: Action) => void = () => 
     .option('--column <name>', 'the column that the plan adds (default: its name), or that the kind is about')
     .option('--kind <kind>', `a ready-made plan, one of: ${Object.keys(readyMade).join(', ')}`)
     .option('--type <type>', 'of backfill, type-change: the type of the column')
-    .option('--value <sql>', 'of backfill, not-null, type-change, text-to-enum: the value, of the row s')
+    .option(
+      '--value <sql>',
+      'of backfill, not-null, type-change, text-to-enum: the value, of the row s; of external: what is handed out of it',
+    )
     .option('--to <name>', 'of rename-column: the new name; of extract-table: the new table, with its schema')
     .option(
       '--into <name=sql>',

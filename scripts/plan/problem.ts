@@ -39,7 +39,7 @@ export const problems = {
   'bad-test': { exit: 2, cause: '`test/conformance.toml` or `test/rows.sql` cannot be read.' },
   'external-stage': {
     exit: 2,
-    cause: 'A stage is done outside of the database, and `test` does not call its function.',
+    cause: 'A stage is done outside of the database, and the folder of the plan has no function for it.',
   },
   'not-writable': { exit: 2, cause: 'A file or folder of the project cannot be written.' },
   'migration-fails': {

@@ -217,7 +217,8 @@ async function test(name: string, { project, terminal, json, signal }: Bench): P
     for await (const result of testPlan(scratch, project, plan, behaviour)) {
       results.push(result);
       if (json) continue;
-      writeText(`${result.message === undefined ? 'ok    ' : 'FAILED'}  ${result.title}`);
+      writeText(`${outcomeOf(result)}  ${result.title}`);
+      if (result.leftOut !== undefined) writeText(`        ${result.leftOut}`);
       if (result.message !== undefined) {
         const lines = result.message.split('\n').filter((line) => line.trim() !== '');
         writeText(...lines.slice(0, mostLines).map((line) => `        ${line}`));
@@ -227,15 +228,25 @@ async function test(name: string, { project, terminal, json, signal }: Bench): P
   const failed = results.filter(({ message }) => message !== undefined).length;
   const code = failed > 0 ? 3 : 0;
   if (json) {
-    const checks = results.map(({ title, message }) => ({ title, ok: message === undefined, message }));
+    const checks = results.map(({ title, message, leftOut }) => ({
+      title,
+      ok: leftOut === undefined ? message === undefined : null,
+      message: leftOut ?? message,
+    }));
     const status = failed > 0 ? 'failed' : 'passed';
     writeLine({ type: 'result', status, exit_code: code, plan: name, failed, checks });
   } else {
+    const tried = results.filter(({ leftOut }) => leftOut === undefined).length;
+    const rest = tried < results.length ? `; ${results.length - tried} were left out` : '';
     terminal.info(
-      `The plan ${name}: ${failed === 0 ? `all ${results.length} checks hold` : `${failed} of ${results.length} checks failed`}.`,
+      `The plan ${name}: ${failed === 0 ? `all ${tried} checks hold` : `${failed} of ${tried} checks failed`}${rest}.`,
     );
   }
   return code;
+}
+
+function outcomeOf({ message, leftOut }: Result): string {
+  return leftOut !== undefined ? 'not   ' : message === undefined ? 'ok    ' : 'FAILED';
 }
 
 /** A difference of many rows says no more after these. */
