@@ -62,6 +62,7 @@ export const statusRules: readonly StatusRule[] = [
       'IM081',
       'IM085',
       'IM094',
+      'IM095',
       '23',
     ],
     meaning: 'the state of the plan, its run or the data does not allow it',

@@ -66,7 +66,7 @@ export const entries: readonly Entry[] = [
   },
   {
     name: 'plan',
-    says: 'migration plans of your own: begin, check, test, build, list',
+    says: 'migration plans of your own: begin, check, test, build, list, drop',
     group: 'Schema and plans',
     load: async () => (await import('../plan/run.ts')).run,
   },

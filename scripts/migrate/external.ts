@@ -49,9 +49,15 @@ export function externalFile(stage: number): string {
 /** Loads what the plan has outside; refuses what cannot be called, before anything is done. */
 export async function loadExternals({ options: { plan } }: Context): Promise<Externals> {
   const project = findProject(typedIn());
-  const folder = project && path.join(project, 'supabase', 'imago', 'plans', plan);
+  return project === undefined
+    ? new Map()
+    : await externalsOf(path.join(project, 'supabase', 'imago', 'plans', plan));
+}
+
+/** The functions in the folder of a plan. */
+export async function externalsOf(folder: string): Promise<Externals> {
   const found = new Map<number, { stage: ExternalStage; file: string }>();
-  if (folder === undefined || !existsSync(folder)) return found;
+  if (!existsSync(folder)) return found;
   for (const name of readdirSync(folder).sort()) {
     const match = /^external(?:_(?<number>\d+))?\.m?[jt]s$/.exec(name);
     if (!match) continue;

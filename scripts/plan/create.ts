@@ -8,7 +8,7 @@ import type { KindOptions } from './kinds/kind.ts';
 import { mirrorFiles } from './kinds/mirror.ts';
 import { columnProblem, nameProblem } from './plan-name.ts';
 import { Problem } from './problem.ts';
-import { type Project, planNames, plansFolder, readMark } from './project.ts';
+import { builtOf, type Project, planNames, plansFolder } from './project.ts';
 import { unfilled } from './sample.ts';
 import { keyNames, plainName, readSource, type Source, tableName } from './source.ts';
 import { type Draft, type Files, planFiles, testFiles } from './template.ts';
@@ -70,7 +70,7 @@ export function checkNames({ plan, source, key, column }: Wish): void {
 export function expectFree(project: Project, plan: string): void {
   // A system that does not tell capitals from small letters would take the one for the other.
   const there = planNames(project).find((name) => name.toLowerCase() === plan);
-  const file = project.migrations.find(({ text }) => readMark(text)?.plan === plan)?.file;
+  const file = builtOf(project, plan)[0]?.file;
   if (there !== undefined || file !== undefined) {
     throw new Problem(
       'name-taken',
@@ -123,7 +123,7 @@ export async function filesOf(sql: Sql, wish: Wish): Promise<{ source: Source; f
     if (source.keys.length > 1) {
       throw new Problem(
         'bad-key',
-        `--kind ${name} walks by one column, and ${wish.key} are several: other tables name its rows by it.`,
+        `--kind ${name} walks by one column, and ${wish.key} are several: ${kind.oneColumn ?? 'other tables name its rows by it'}.`,
         `Name a column that is unique alone, or add one: alter table ${source.relation} add column walk_id bigint generated always as identity unique;`,
       );
     }

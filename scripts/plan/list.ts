@@ -1,6 +1,6 @@
 /** What plans there are: in the project, and in a database. */
 import type { Sql } from 'postgres';
-import { type Plan, type Project, planNames, readMark, readPlan } from './project.ts';
+import { builtOf, type Plan, type Project, planNames, readMark, readPlan } from './project.ts';
 
 /** One plan, wherever it is. */
 export interface Listed {
@@ -24,7 +24,9 @@ interface Installed {
 /** All of them by name. */
 export function listPlans(project: Project, installed: readonly Installed[]): Listed[] {
   const local = planNames(project);
-  const built = project.migrations.flatMap(({ text }) => readMark(text)?.plan ?? []);
+  const built = project.migrations
+    .flatMap(({ text }) => readMark(text)?.plan ?? [])
+    .filter((plan) => builtOf(project, plan).length > 0);
   const names = [...new Set([...local, ...built, ...installed.map(({ name }) => name)])].sort();
   return names.map((plan) => {
     const there = installed.find(({ name }) => name === plan);
@@ -32,9 +34,7 @@ export function listPlans(project: Project, installed: readonly Installed[]): Li
     return {
       plan,
       local: own?.standing ?? null,
-      migrations: project.migrations.flatMap(({ file, text }) =>
-        readMark(text)?.plan === plan ? [file] : [],
-      ),
+      migrations: builtOf(project, plan).map(({ file }) => file),
       installed: there?.phase ?? null,
       title: there?.title ?? null,
     };

@@ -7,7 +7,7 @@ import type { Wish } from './create.ts';
 import { kinds as readyMade } from './kinds/index.ts';
 import type { KindOptions, OptionName } from './kinds/kind.ts';
 
-const kinds = ['new', 'check', 'test', 'build', 'list'] as const;
+const kinds = ['new', 'check', 'test', 'build', 'list', 'drop'] as const;
 type Kind = (typeof kinds)[number];
 
 export type Action = { workdir: string | undefined; json: boolean } & (
@@ -16,6 +16,7 @@ export type Action = { workdir: string | undefined; json: boolean } & (
   /** All plans where none is named. */
   | { kind: 'build'; plans: string[]; check: boolean }
   | { kind: 'list' }
+  | { kind: 'drop'; plan: string; yes: boolean }
 );
 
 interface Typed {
@@ -40,6 +41,7 @@ interface Typed {
   keep?: string;
   by?: string;
   check?: boolean;
+  yes?: boolean;
   json?: boolean;
 }
 
@@ -50,6 +52,10 @@ const examples: Record<Kind, readonly (readonly [flags: string, text: string])[]
     [
       'cents --source public.items --key id --kind type-change --column price --type bigint',
       'a ready-made plan; docs/plan-kinds.md has all kinds',
+    ],
+    [
+      'hashes --source public.users --key id --kind external --column hash --value s.email',
+      'a function in TypeScript that is handed rows; needs zod in your project',
     ],
   ],
   check: [
@@ -62,6 +68,7 @@ const examples: Record<Kind, readonly (readonly [flags: string, text: string])[]
     ['--check', 'for CI: 3 where something is new'],
   ],
   list: [['', 'what is there, and how far it has come']],
+  drop: [['initials', 'the migration that takes out a plan whose folder is gone']],
 };
 
 const about: Record<Kind, string> = {
@@ -74,6 +81,9 @@ made-up rows (test/rows.sql of the plan), and says what is wrong.`,
 each check.`,
   build: `It writes what is new of a plan into supabase/migrations/, tried on a PostgreSQL of its own. It never rewrites a file: what has
 changed since is one more migration, of what has changed. Is a file on your machine only? Delete it, and build again.`,
+  drop: `It writes the migration that takes a plan out of the database: its schema, its functions and its registration, with what is
+known of its runs. Its folder is deleted before. The plan has to be taken back or finalized, and cleaned up. What it has added to
+the app stays. It asks first; without a terminal it needs --yes.`,
   list: `It looks into the database that DATABASE_URL names, otherwise into the embedded one where there is one.`,
 };
 
@@ -87,7 +97,9 @@ Exit codes: 0 done, nothing wrong; 1 could not do it; 2 wrong usage or refused; 
 export function parserOf(name: string, choose: (chosen: Action) => void = () => {}): Command {
   const parser = new Command(name)
     .usage(usageText(name, 'command [options]'))
-    .description('Migration plans of your own, in the project of your app: begun, checked, tested, built.')
+    .description(
+      'Migration plans of your own, in the project of your app: begun, checked, tested, built, taken out.',
+    )
     .helpOption('-h, --help', 'show this')
     .addHelpText(
       'after',
@@ -121,7 +133,10 @@ export function parserOf(name: string, choose: (chosen: Action) => void = () => 
     .option('--column <name>', 'the column that the plan adds (default: its name), or that the kind is about')
     .option('--kind <kind>', `a ready-made plan, one of: ${Object.keys(readyMade).join(', ')}`)
     .option('--type <type>', 'of backfill, type-change: the type of the column')
-    .option('--value <sql>', 'of backfill, not-null, type-change, text-to-enum: the value, of the row s')
+    .option(
+      '--value <sql>',
+      'of backfill, not-null, type-change, text-to-enum: the value, of the row s; of external: what is handed out of it',
+    )
     .option('--to <name>', 'of rename-column: the new name; of extract-table: the new table, with its schema')
     .option(
       '--into <name=sql>',
@@ -188,6 +203,12 @@ export function parserOf(name: string, choose: (chosen: Action) => void = () => 
   add('list', 'list the plans of the project and of the database').action((typed: Typed) =>
     choose({ kind: 'list', ...common(typed) }),
   );
+  add('drop', 'write the migration that takes a plan out, once its folder is deleted')
+    .argument('<name>', 'the name of the plan')
+    .option('--yes', 'do not ask')
+    .action((plan: string, typed: Typed) =>
+      choose({ kind: 'drop', ...common(typed), plan, yes: typed.yes ?? false }),
+    );
   return parser;
 }
 

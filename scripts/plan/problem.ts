@@ -23,12 +23,23 @@ export const problems = {
     exit: 2,
     cause: 'An expression, type or list for `--kind` cannot be read, or does not fit the table.',
   },
-  'no-such-plan': { exit: 2, cause: 'There is no folder of this name in `supabase/imago/plans/`.' },
+  'no-such-plan': {
+    exit: 2,
+    cause:
+      'There is no folder of this name in `supabase/imago/plans/`. Or, for `drop`, no plan, or it is taken out already.',
+  },
+  'folder-there': { exit: 2, cause: 'The plan that is to be dropped still has its folder.' },
+  'comes-with-imago': { exit: 2, cause: 'A plan that comes with Imago is dropped with it only.' },
+  'plan-in-use': {
+    exit: 2,
+    cause:
+      'The plan that is to be dropped can be taken back, has a journal, or something of the app stands on it.',
+  },
   'bad-plan': { exit: 2, cause: 'A file of the plan is missing, or stands where nothing is read.' },
   'bad-test': { exit: 2, cause: '`test/conformance.toml` or `test/rows.sql` cannot be read.' },
   'external-stage': {
     exit: 2,
-    cause: 'A stage is done outside of the database, and `test` does not call its function.',
+    cause: 'A stage is done outside of the database, and the folder of the plan has no function for it.',
   },
   'not-writable': { exit: 2, cause: 'A file or folder of the project cannot be written.' },
   'migration-fails': {

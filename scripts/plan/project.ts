@@ -149,11 +149,36 @@ export function asMigration({ name, sources, built }: Plan, body: string): strin
   ].join('\n');
 }
 
-/** The migrations of a plan since Imago was last removed. */
-function builtOf(project: Project, plan: string): Built[] {
+/** The line of a migration that takes a plan out. */
+const dropMark = /^-- imago plan: (?<plan>\w+) dropped$/m;
+
+/** The migration that takes a plan out, as a file. */
+export function asDropMigration(plan: string): string {
+  return [
+    '-- Written by imago plan drop. It stops the push where the plan has a way back, or something of the app stands on it.',
+    `-- imago plan: ${plan} dropped`,
+    '',
+    `select imago.drop_plan('${plan}');`,
+    '',
+  ].join('\n');
+}
+
+/** The migration that has taken a plan out, from the project's folder. */
+export function droppedBy(project: Project, plan: string): string | undefined {
+  if (builtOf(project, plan).length > 0) return undefined;
+  return project.migrations.findLast(({ text }) => droppedIn(text) === plan)?.file;
+}
+
+function droppedIn(migration: string): string | undefined {
+  return dropMark.exec(migration.replaceAll('\r\n', '\n'))?.groups?.plan;
+}
+
+/** The migrations of a plan since Imago, or the plan, was last removed. */
+export function builtOf(project: Project, plan: string): Built[] {
   let built: Built[] = [];
   for (const { file, text, version } of project.migrations) {
     if (readMigration(path.posix.basename(file), text)?.name === uninstallName) built = [];
+    if (droppedIn(text) === plan) built = [];
     const found = readMark(text);
     if (found?.plan === plan) built.push({ file, version, ...found });
   }

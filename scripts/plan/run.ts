@@ -1,6 +1,7 @@
 /** One invocation of the command, from the arguments to the exit code. */
 import path from 'node:path';
 import type { Sql } from 'postgres';
+import { ask, expectSomebody } from '../command/ask.ts';
 import { type Environment, readEnvironment } from '../command/environment.ts';
 import { counted } from '../command/figures.ts';
 import { commandPrefix, programName } from '../command/invocation.ts';
@@ -19,6 +20,7 @@ import { readBehaviour } from './behaviour.ts';
 import { planWork, type Step, write } from './build.ts';
 import { checkPlan } from './check.ts';
 import { checkNames, createPlan, expectFree, type Wish } from './create.ts';
+import { dropObstacle, dropWork, expectDroppable } from './drop.ts';
 import { type Finding, reason } from './finding.ts';
 import { installedPlans, type Listed, listPlans } from './list.ts';
 import { type Action, readAction } from './options.ts';
@@ -88,6 +90,8 @@ async function act(action: Action, bench: Bench): Promise<number> {
       return await build(action.plans, action.check, bench);
     case 'list':
       return await list(bench);
+    case 'drop':
+      return await drop(action.plan, action.yes, bench);
   }
 }
 
@@ -213,7 +217,8 @@ async function test(name: string, { project, terminal, json, signal }: Bench): P
     for await (const result of testPlan(scratch, project, plan, behaviour)) {
       results.push(result);
       if (json) continue;
-      writeText(`${result.message === undefined ? 'ok    ' : 'FAILED'}  ${result.title}`);
+      writeText(`${outcomeOf(result)}  ${result.title}`);
+      if (result.leftOut !== undefined) writeText(`        ${result.leftOut}`);
       if (result.message !== undefined) {
         const lines = result.message.split('\n').filter((line) => line.trim() !== '');
         writeText(...lines.slice(0, mostLines).map((line) => `        ${line}`));
@@ -223,15 +228,25 @@ async function test(name: string, { project, terminal, json, signal }: Bench): P
   const failed = results.filter(({ message }) => message !== undefined).length;
   const code = failed > 0 ? 3 : 0;
   if (json) {
-    const checks = results.map(({ title, message }) => ({ title, ok: message === undefined, message }));
+    const checks = results.map(({ title, message, leftOut }) => ({
+      title,
+      ok: leftOut === undefined ? message === undefined : null,
+      message: leftOut ?? message,
+    }));
     const status = failed > 0 ? 'failed' : 'passed';
     writeLine({ type: 'result', status, exit_code: code, plan: name, failed, checks });
   } else {
+    const tried = results.filter(({ leftOut }) => leftOut === undefined).length;
+    const rest = tried < results.length ? `; ${results.length - tried} were left out` : '';
     terminal.info(
-      `The plan ${name}: ${failed === 0 ? `all ${results.length} checks hold` : `${failed} of ${results.length} checks failed`}.`,
+      `The plan ${name}: ${failed === 0 ? `all ${tried} checks hold` : `${failed} of ${tried} checks failed`}${rest}.`,
     );
   }
   return code;
+}
+
+function outcomeOf({ message, leftOut }: Result): string {
+  return leftOut !== undefined ? 'not   ' : message === undefined ? 'ok    ' : 'FAILED';
 }
 
 /** A difference of many rows says no more after these. */
@@ -299,8 +314,53 @@ function buildMessage(plans: number, files: number, onlyCheck: boolean): string 
     : `${counted(files, 'migration')} written.`;
 }
 
+async function drop(name: string, yes: boolean, bench: Bench): Promise<number> {
+  const { project, environment, terminal, program, json, signal } = bench;
+  const found = await look(environment, terminal, async (sql) => {
+    const installed = await installedPlans(sql);
+    const there = installed?.find((plan) => plan.name === name);
+    return { there, obstacle: there && (await dropObstacle(sql, name)) };
+  });
+  expectDroppable(project, name, found.seen);
+  if (!yes) {
+    expectSomebody('What is known of the runs of a plan goes with it');
+    const question = `Write the migration that takes out the plan ${name}, with what is known of its runs?`;
+    if (!(await ask(question, terminal, signal))) {
+      terminal.info('Nothing was written.');
+      if (json) writeLine({ type: 'result', status: 'declined', exit_code: 0, plan: name, files: [] });
+      return 0;
+    }
+  }
+  terminal.info('Trying it on a PostgreSQL of its own …');
+  const work = await withScratch(signal, (scratch) => dropWork(project, name, scratch));
+  await write(project, work);
+  const files = work.changes.map(({ file }) => file);
+  const next = ['npx supabase db push'];
+  if (json) {
+    writeLine({
+      type: 'result',
+      status: 'done',
+      exit_code: 0,
+      project: project.folder,
+      plan: name,
+      files,
+      next,
+    });
+    return 0;
+  }
+  for (const file of files) writeText(`added    ${file}`);
+  terminal.info(
+    [
+      `The plan ${name} is taken out by the next push. A database in which it can still be taken back stops the push, and is not changed.`,
+      ...next.map((line) => `  ${line}`),
+      `  ${commandPrefix(program)} list`,
+    ].join(lineBreak),
+  );
+  return 0;
+}
+
 async function list({ project, environment, terminal, json }: Bench): Promise<number> {
-  const { where, installed } = await readInstalled(environment, terminal);
+  const { where, seen: installed } = await look(environment, terminal, installedPlans);
   const plans = listPlans(project, installed ?? []);
   if (json) {
     writeLine({
@@ -340,24 +400,24 @@ const whereText = {
   none: 'Database: none is named by DATABASE_URL, and there is no embedded one yet',
 };
 
-/** What is installed in the database that is named, or in the embedded one where there is one. */
-async function readInstalled(
+/** Looks into the database that is named, or into the embedded one where there is one. */
+async function look<T>(
   environment: Environment,
   terminal: Terminal,
-): Promise<{ where: keyof typeof whereText; installed: Awaited<ReturnType<typeof installedPlans>> }> {
+  read: (sql: Sql) => Promise<T>,
+): Promise<{ where: keyof typeof whereText; seen: T | undefined }> {
   const url = databaseUrl(environment);
   if (url !== undefined) {
     const sql = openDatabase(url, { warn: (line) => terminal.warn(line) });
-    const installed = await installedPlans(sql).finally(() => sql.end({ timeout: 1 }));
-    return { where: 'named', installed };
+    return { where: 'named', seen: await read(sql).finally(() => sql.end({ timeout: 1 })) };
   }
-  if (!clusterExists(path.join(defaultFolder, 'postgres'))) return { where: 'none', installed: undefined };
+  if (!clusterExists(path.join(defaultFolder, 'postgres'))) return { where: 'none', seen: undefined };
   // Loaded only when needed.
   const { ensureEmbedded } = await import('../embedded/supabase.ts');
   const embedded = await ensureEmbedded({ onStep: (step) => terminal.info(`${step} …`) });
   const sql = openDatabase(embedded.databaseUrl, { warn: (line) => terminal.warn(line) });
   try {
-    return { where: 'embedded', installed: await installedPlans(sql) };
+    return { where: 'embedded', seen: await read(sql) };
   } catch (error) {
     throw new Error(`The embedded database does not answer (${reason(error)}).`, { cause: error });
   } finally {

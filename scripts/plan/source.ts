@@ -32,6 +32,7 @@ const fieldTypes: readonly string[] = [
   ...keyTypes,
   'boolean',
   'date',
+  'numeric',
   'timestamp with time zone',
   'timestamp without time zone',
 ];
@@ -142,7 +143,7 @@ async function describe(sql: ISql, name: string, keyName: string): Promise<Sourc
     throw new Problem(
       'bad-key',
       `${name}.${column} has type ${type}.`,
-      `A key is one of: ${(keys.length > 1 ? fieldTypes : keyTypes).join(', ')}.`,
+      `A key is one of: ${(keys.length > 1 ? fieldTypes : keyTypes).join(', ')}. Or add a column to walk by: alter table ${found.relation} add walk_key bigint generated always as identity unique;`,
     );
   }
   if (!(await isUnique(sql, found.oid, ...keys.map((column) => column.name)))) throw notUnique();
@@ -191,7 +192,10 @@ const columnsOf = (names: readonly string[]): string => names.map((name) => name
 export const keyNames = (list: string): string[] => list.split(',').map((name) => name.trim());
 
 const plainType = (type = ''): string =>
-  type.replace(/^character varying.*/, 'text').replace(/^timestamp\(\d\)/, 'timestamp');
+  type
+    .replace(/^character varying.*/, 'text')
+    .replace(/^timestamp\(\d\)/, 'timestamp')
+    .replace(/^numeric\(.*/, 'numeric');
 
 function keyColumn(table: string, columns: readonly Column[], name: string): Column {
   const found = columns.find((column) => column.name === name);

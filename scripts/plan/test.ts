@@ -2,8 +2,8 @@
 
 import type { Sql } from 'postgres';
 import type { Behaviour } from './behaviour.ts';
-import { checksOf } from './conformance/suite.ts';
-import { expectNoExternal } from './external.ts';
+import { checksOf, withoutOutside } from './conformance/suite.ts';
+import { outsideOf } from './external.ts';
 import type { Plan, Project } from './project.ts';
 import { appMigrations, engineOf, runAll, runPlan } from './schema.ts';
 import type { Scratch } from './scratch.ts';
@@ -13,6 +13,8 @@ export interface Result {
   title: string;
   /** Undefined where it holds. */
   message: string | undefined;
+  /** Why it was not tried. */
+  leftOut?: string;
 }
 
 /** Gives each result as soon as there is one. */
@@ -26,7 +28,7 @@ export async function* testPlan(
   await runAll(bare.sql, engineOf(project));
   await quieten(bare.sql);
   await runPlan(bare.sql, plan);
-  await expectNoExternal(bare.sql, plan.name);
+  const outside = await outsideOf(bare.sql, project, plan.name);
   await bare.sql.end();
   const app = await scratch.database();
   await runAll(app.sql, [...engineOf(project), ...appMigrations(project, plan)]);
@@ -39,13 +41,14 @@ export async function* testPlan(
     app: () => scratch.database(app.name),
     copy: (name: string) => scratch.database(name),
   };
-  for (const { title, run } of checksOf(plan.name, fixture, place)) {
+  for (const { title, run } of checksOf(plan.name, { ...fixture, ...(outside && { outside }) }, place)) {
     const message = await run().then(
       () => undefined,
       (raised: unknown) => said(raised),
     );
     yield { title, message };
   }
+  if (outside) for (const [title, leftOut] of withoutOutside) yield { title, message: undefined, leftOut };
 }
 
 /** Nobody else is on this server, which is at work all the time: no run is to be slowed for that. */

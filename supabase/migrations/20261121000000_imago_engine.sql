@@ -187,7 +187,8 @@ insert into imago.error (code, message, hint, cause) values
   ('IM085', 'runs of plan %1$s take %2$s, and this call asks for less: %3$s', 'Leave the cohort out to go on with what the plan takes, or ask for more: a larger percentage, further keys or cohorts. To begin with fewer, take the plan back first (rollback_batch).', 'What runs take grows until it is all. Entities that runs have once taken do not drop out of progress, syncs and checks again.'),
   ('IM087', 'throttle_query may only be set by members of the role %1$s', 'Set it in the SQL editor or over a database connection as %1$s: select throttle_migration(throttle_query => ''…'').', 'The query runs with the rights of the owner of Imago. Keys of the Data API may do less.'),
   ('IM088', 'what plan %1$s does is held: %2$s', 'Nothing was done. Call again when that has passed. To do it all the same, have the governor leave the signal out: select throttle_migration(%1$L, ignore => array[''…'']).', 'The governor watches the server''s health (imago.signal). A dry run does as much as a run, and makes a trouble worse.'),
-  ('IM094', 'stage %2$s of plan %1$s is done outside of the database', 'Nothing was done. A driver that has its function moves these: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.', 'A window, or one entity, was to be moved by SQL alone. SQL has the rows, and not the function.');
+  ('IM094', 'stage %2$s of plan %1$s is done outside of the database', 'Nothing was done. A driver that has its function moves these: npm run migrate in the project with the plan''s folder; or your own, by claim_entities and return_entities.', 'A window, or one entity, was to be moved by SQL alone. SQL has the rows, and not the function.'),
+  ('IM095', 'plan %1$s cannot be dropped: %2$s', 'Nothing has been dropped. %3$s', 'A plan that is dropped has no way back, and nobody cleans up after it. So it waits until its runs have ended, it is taken back or finalized, and its journal is gone. And nothing of the app may stand on its functions and views.');
 
 -- imago.plan
 create table imago.plan (
@@ -4978,6 +4979,42 @@ end
 $$;
 comment on function imago.drop_journaled(imago.plan_write, integer) is 'Takes a column, by its place among the declared ones, out of a declared write and its journal.';
 
+-- imago.drop_obstacles
+create or replace function imago.drop_obstacles(plan imago.plan)
+returns table (reason text, remedy text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  run imago.run := imago.unfinished_run(plan.name);
+  last imago.run := imago.last_run(plan.name);
+  users text;
+begin
+  if run.id is not null then
+    return query select format('run %s (%s) is %s', run.id, run.direction, run.state),
+      format('Let it end, or end it: select cancel_migration(%L).', plan.name);
+  elsif plan.closed_at is not null and plan.finalized_at is null then
+    return query select 'finalize has not ended'::text,
+      format('Call select finalize_migration(%L) until has_more is false.', plan.name);
+  elsif plan.finalized_at is null and plan.prepared_at is not null then
+    return query select 'it is prepared, and can be taken back'::text, format(
+      'Take it back (select rollback_batch(%1$L) until has_more is false) or end it (select finalize_migration(%1$L) likewise), '
+      'then clean up: select cleanup_migration(%1$L).',
+      plan.name);
+  elsif exists (select from imago.plan_write w where w.plan = plan.name and w.undo_table is not null)
+    or plan.cleaned_at is null and (plan.finalized_at is not null or last.id is not null) then
+    return query select 'its journal, and what else its run has left behind, is still there'::text,
+      format('Call select cleanup_migration(%L) until has_more is false.', plan.name);
+  end if;
+  users := imago.users_of_plan(plan.name);
+  if users is not null then
+    return query select format('the app uses it (%s)', users), 'Drop these, or have them do without.'::text;
+  end if;
+end
+$$;
+comment on function imago.drop_obstacles(imago.plan) is 'What keeps a plan from being dropped, each with its remedy.';
+
 -- imago.drop_old_rows
 create or replace function imago.drop_old_rows(plan_name text, before timestamptz)
 returns jsonb
@@ -5001,6 +5038,44 @@ as $$
     'bytes_freed', (select coalesce(sum(bytes), 0) from (select bytes from lines union all select bytes from batches) both_kinds))
 $$;
 comment on function imago.drop_old_rows(text, timestamptz) is 'Deletes lines of the log and batches of a plan up to a moment, so many a call; says how many and how much they held.';
+
+-- imago.drop_plan
+create or replace function imago.drop_plan(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  plan imago.plan := (select p from imago.plan p where p.name = plan_name);
+  reasons text;
+  remedies text;
+  routine regprocedure;
+begin
+  if plan.name is null then
+    raise notice 'Plan % is not here: nothing to drop.', plan_name;
+    return;
+  end if;
+  if not imago.lock_plan(plan_name, true) then
+    perform imago.raise_error('IM095', plan_name, 'others are working with it', 'Push again.');
+  end if;
+  plan := imago.find_plan(plan_name);
+  select string_agg(o.reason, '; '), string_agg(o.remedy, ' ') || ' Then push again.' into reasons, remedies
+  from imago.drop_obstacles(plan) o;
+  if reasons is not null then
+    perform imago.raise_error('IM095', plan_name, reasons, remedies);
+  end if;
+  perform imago.unschedule(plan_name, 'the plan is dropped');
+  perform imago.remove_sync(plan_name);
+  foreach routine in array imago.published_functions(plan_name)::regprocedure[] loop
+    execute format('drop function %s', routine);
+  end loop;
+  execute format('drop schema if exists %I cascade', plan_name);
+  delete from imago.plan p where p.name = plan_name;
+  perform imago.write_log(plan_name, null, 'info', 'dropped', jsonb_build_object('title', plan.title));
+end
+$$;
+comment on function imago.drop_plan(text) is 'Takes a plan out: schema, functions, registration, runs. Refused with IM095.';
 
 -- imago.drop_trigger_function
 create or replace function imago.drop_trigger_function(routine regprocedure)
@@ -6831,7 +6906,8 @@ stable
 set search_path = ''
 as $$
   select 'error', 'missing_function', f.name, 'is missing', f.hint
-  from (select imago.found_key_type(staged) as type) k
+  -- A table that is missing is a problem of its own.
+  from (select case when pg_catalog.to_regclass(staged.source) is not null then imago.found_key_type(staged) end as type) k
   cross join lateral (
     select format('%s(%s[])', imago.plan_object(staged, 'read'), k.type), 'It gives the rows that are handed out: one jsonb, by key.'
     union all
@@ -11323,7 +11399,7 @@ begin
   found_plan.stage := write.stage;
   found_plan.key_type := imago.entity_type(write.undo_table);
   return not exists (
-    select from imago.edited_rows(found_plan, array[entity]) e
+    select from imago.edited_rows(found_plan, imago.kept_entities(write, array[entity])) e
     where e.relation = is_as_written.relation and e.row_key = is_as_written.row_key);
 end
 $$;
@@ -11449,14 +11525,15 @@ stable
 set search_path = ''
 as $$
 declare
-  undo_table text := (select w.undo_table from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
-  entity_type text := imago.entity_type(undo_table);
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
+  entity_type text := imago.entity_type(write.undo_table);
   result boolean;
 begin
   if entity_type is null then
     return false;
   end if;
-  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', undo_table, entity_type) into result using entity;
+  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, entity_type)
+  into result using (imago.kept_entities(write, array[entity]))[1];
   return result;
 end
 $$;
@@ -11960,7 +12037,7 @@ begin
   end if;
   execute format('delete from imago_undo.%I j where j.entity = any ($1::%s[]) and j.op = ''d'' and concat_ws('','', %s) = any ($2)',
     write.undo_table, imago.entity_type(write.undo_table), imago.each_column('j.key_%1$s', relation, write.key_columns))
-  using entities, row_keys;
+  using imago.kept_entities(write, entities), row_keys;
 end
 $$;
 comment on function imago.keep_deleted(text, text, text[], text[]) is 'For plans: has the journal forget deleted rows of these entities, by their keys. They do not come back. For a sync that hears the app delete what the plan has made of them; a key of several columns is written with commas.
@@ -12031,6 +12108,28 @@ as $$
   where write.columns <> '{}'
 $$;
 comment on function imago.kept_assignments(imago.plan_write) is 'PL/pgSQL that leaves the updated_at-like columns of a row as they were; null where there are none.';
+
+-- imago.kept_entities
+create or replace function imago.kept_entities(write imago.plan_write, entities text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  record_type constant text := imago.record_type(write.plan, write.stage);
+  result text[];
+begin
+  if coalesce(cardinality(imago.key_names(write.entity_column)), 1) = 1 then
+    return entities;
+  end if;
+  execute format('select array_agg(%s order by u.n) from unnest($1) with ordinality u(e, n)',
+    imago.text_of_key(record_type, 'u.e::' || record_type))
+  into result using entities;
+  return result;
+end
+$$;
+comment on function imago.kept_entities(imago.plan_write, text[]) is 'Entities as the journal keeps them.';
 
 -- imago.kept_type
 create or replace function imago.kept_type(plan imago.plan)
@@ -12165,10 +12264,15 @@ declare
   name text;
 begin
   foreach name in array names loop
-    return query select * from imago.column_problems(staged.source, name, case cardinality(names)
-      when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
-      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date',
-        'timestamp with time zone', 'timestamp without time zone'] end);
+    return query
+      select p.severity, p.kind, p.object, p.message,
+        p.hint || case p.kind when 'wrong_type' then format(
+          ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source)
+        else '' end
+      from imago.column_problems(staged.source, name, case cardinality(names)
+        when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
+        else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date', 'numeric',
+          'timestamp with time zone', 'timestamp without time zone'] end) p;
     return query
       select 'error', 'nullable', format('%s.%I', staged.source, name), 'may be null',
         format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, name)
@@ -13750,8 +13854,10 @@ begin
   end if;
   fields := imago.key_fields(record_type);
   return (
-    select format('case when num_nulls(%s) = 0 then pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s))::text end',
-      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '), record_type,
+    select format('case when num_nulls(%s) = 0 then (
+        select %s from (select pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s)) as key offset 0) r) end',
+      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '),
+      imago.text_of_key(record_type, 'r.key'), record_type,
       string_agg(format('%L, %s -> %s', fields[n], image, array_position(names, c) - 1), ', '))
     from unnest(columns) with ordinality u(c, n));
 end
@@ -15650,6 +15756,19 @@ $$;
 comment on function imago.publish_function(text, regprocedure) is 'For plans: opens a function that the plan has in schema public to service_role alone, and notes it as ours. For registrations. The doctor looks at it, uninstalling drops it.
 
 Example: select imago.publish_function(''profile_gigs'', ''public.get_user_profile_gig(integer)'')';
+
+-- imago.published_functions
+create or replace function imago.published_functions(plan_name text)
+returns oid[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(f.id), '{}')
+  from unnest(imago.public_functions()) f(id)
+  where exists (select from imago.added_object('pg_catalog.pg_proc'::pg_catalog.regclass, f.id, 0) a where a.plan = plan_name)
+$$;
+comment on function imago.published_functions(text) is 'The functions that a plan has in schema public.';
 
 -- imago.quoted_name
 create or replace function imago.quoted_name(name text)
@@ -20702,29 +20821,31 @@ set search_path = ''
 as $$
 declare
   parts text;
-  has_times boolean;
+  is_rewritten boolean;
 begin
   if imago.key_fields(key_type) is not null then
-    -- What a date or a moment is written like is up to the session; in JSON it is not.
+    -- What a date or a moment is written like is up to the session; in JSON it is not. Equal numbers have one text: 1.0 is 1.00.
     select string_agg(case
         when f.type like 'timestamp%with time zone' then format('(replace(pg_catalog.to_jsonb(%1$s at time zone ''UTC'') #>> ''{}'', ''T'', '' '') || case when isfinite(%1$s) then ''+00'' else '''' end)', f.value)
         when f.is_time then format('replace(pg_catalog.to_jsonb(%s) #>> ''{}'', ''T'', '' '')', f.value)
-        else f.value end, ', ' order by f.attnum), bool_or(f.is_time)
-      into parts, has_times
+        when f.is_numeric then format('pg_catalog.trim_scale(%s)', f.value)
+        else f.value end, ', ' order by f.attnum), bool_or(f.is_time or f.is_numeric)
+      into parts, is_rewritten
     from (
-      select a.attnum, y.type, y.type ~ '^(date|timestamp)' as is_time, format('(%s).%I', key, a.attname) as value
+      select a.attnum, y.type, y.type ~ '^(date|timestamp)' as is_time, y.type like 'numeric%' as is_numeric,
+        format('(%s).%I', key, a.attname) as value
       from pg_catalog.pg_type t
       join pg_catalog.pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
       cross join lateral (select pg_catalog.format_type(a.atttypid, a.atttypmod) as type) y
       where t.oid = pg_catalog.to_regtype(key_type)) f;
-    if has_times then
+    if is_rewritten then
       return format('case when (%1$s) is not null then row(%2$s)::text else (%1$s)::text end', key, parts);
     end if;
   end if;
   return format('(%s)::text', key);
 end
 $$;
-comment on function imago.text_of_key(text, text) is 'SQL: the text of a key, the same in every session: moments are in UTC.';
+comment on function imago.text_of_key(text, text) is 'SQL: the one text of equal keys in every session, with moments in UTC.';
 
 -- imago.throttle_fields
 create or replace function imago.throttle_fields(throttle imago.throttle)
@@ -21627,6 +21748,48 @@ begin
 end
 $$;
 comment on function imago.unseen_moves_query(text, oid) is 'SQL: what a statement has moved; null where a trigger follows.';
+
+-- imago.users_of_plan
+create or replace function imago.users_of_plan(plan_name text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  with own_relations as (
+    select c.oid, c.reltype from pg_catalog.pg_class c where c.relnamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+  ), own as (
+    select 'pg_catalog.pg_class'::pg_catalog.regclass as class, r.oid as id from own_relations r
+    union all
+    select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid from pg_catalog.pg_proc p
+    where p.pronamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+       or p.oid = any (imago.published_functions(plan_name))
+    union all
+    select 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid from pg_catalog.pg_type t
+    where t.typnamespace = pg_catalog.to_regnamespace(quote_ident(plan_name))
+  ), dependents as (
+    select d.classid, d.objid, d.objsubid,
+      -- What belongs to a relation is the plan's with it.
+      case d.classid when 'pg_catalog.pg_class'::pg_catalog.regclass then d.objid
+        else coalesce(w.ev_class, f.adrelid, c.conrelid, t.tgrelid, l.polrelid) end as relation
+    from pg_catalog.pg_depend d
+    join own o on o.class = d.refclassid and o.id = d.refobjid
+    left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and w.oid = d.objid
+    left join pg_catalog.pg_attrdef f on d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and f.oid = d.objid
+    left join pg_catalog.pg_constraint c on d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and c.oid = d.objid
+    left join pg_catalog.pg_trigger t on d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.oid = d.objid
+    left join pg_catalog.pg_policy l on d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and l.oid = d.objid
+    where d.deptype in ('n', 'a')
+  )
+  select string_agg(distinct
+    -- The rule of a view is the view.
+    case d.classid when 'pg_catalog.pg_rewrite'::pg_catalog.regclass then 'view ' || d.relation::pg_catalog.regclass::text
+      else pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) end, ', ')
+  from dependents d
+  where (d.relation is null or d.relation not in (select r.oid from own_relations r))
+    and not exists (select from own o where o.class = d.classid and o.id = d.objid)
+$$;
+comment on function imago.users_of_plan(text) is 'What of the app stands on objects of a plan, or null.';
 
 -- imago.vacuum_threshold
 create or replace function imago.vacuum_threshold(relation pg_catalog.regclass)

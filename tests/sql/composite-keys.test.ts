@@ -366,6 +366,108 @@ describe('a key of several columns', () => {
     expect(await contents(sql, ['public.readings'])).toEqual(before);
   });
 
+  test('may hold numerics: one record, however many zeros somebody writes', async () => {
+    const db = await freshDatabase({});
+    databases.push(db);
+    const { sql } = db;
+    await sql.unsafe(`
+      create domain public.price as numeric check (value <> 13);
+      create table public.rates (code text, price public.price, doubled integer, sign text, primary key (code, price));
+      create table public.signs (code text, price numeric, primary key (code, price));
+      insert into public.rates select 'r' || n % 3, n * 1.50, null from generate_series(1, 20) n;
+      insert into public.rates values ('r1', 'NaN'), ('r1', 'Infinity'), ('r1', '-Infinity'), ('r1', 0.00), ('r1', -1.10), ('r1', 1e30), ('r1', 0.000000001000)`);
+    await sql`create table public.before as table public.rates`;
+    const key = '{code,price}';
+    await createPlan(sql, {
+      table: 'rates',
+      key,
+      keyType: 'record',
+      fields: { code: 'text', price: 'numeric' },
+      pending: 's.doubled is null',
+      apply: `
+        insert into public.signs select k.code, k.price from unnest(keys) k on conflict do nothing;
+        update public.rates s set doubled = 2 from unnest(keys) k where s.code = k.code and s.price = k.price and s.doubled is null;`,
+      writes: [
+        { relation: 'public.signs', entity: key, inserts: true },
+        { relation: 'public.rates', entity: key, columns: ['doubled'] },
+      ],
+      syncs: [
+        {
+          name: 'new rates',
+          relation: 'public.rates',
+          entity: key,
+          creates: true,
+          events: ['insert'],
+          statement: `select ${PLAN}.apply(array(select row(n.code, n.price)::${PLAN}.key from new_rows n))`,
+        },
+      ],
+    });
+    await forward(sql, 4);
+    expect(await value(sql, 'select count(*)::int from public.rates where doubled is null')).toBe(0);
+    const [write] = await sql<{ undo: string }[]>`
+      select undo_table as undo from imago.plan_write where plan = ${PLAN} and relation = 'public.rates'`;
+    const kept = await sql.unsafe(
+      `select entity from imago_undo.${write?.undo} where entity like '(r1,%' order by entity collate "C"`,
+    );
+    expect(kept.map(({ entity }) => entity)).toEqual(
+      [
+        '-1.1',
+        '-Infinity',
+        '0',
+        '0.000000001',
+        '1.5',
+        '10.5',
+        '15',
+        '19.5',
+        `1${'0'.repeat(30)}`,
+        '24',
+        '28.5',
+        '6',
+        'Infinity',
+        'NaN',
+      ]
+        .map((price) => `(r1,${price})`)
+        .toSorted(),
+    );
+    // A plan that names it in its own words is understood, too.
+    const asked =
+      "select imago.is_journaled($1, 'public.rates', '(r1,1.5000)') and imago.is_as_written($1, 'public.signs', '(r1,1.500)', 'r1,1.50')";
+    expect(await value(sql, asked, [PLAN])).toBe(true);
+    // Only its zeros change: nothing is another row, or lost.
+    await sql`update public.rates set price = 1.5000 where code = 'r1' and price = 1.5`;
+    const one = { plan: PLAN, entity: '(r1,01.50)' };
+    expect(await call(sql, 'rollback_entity', one)).toMatchObject({ rolled_back: true, entity: '(r1,1.5)' });
+    expect(await value(sql, `select entity from imago.failure where kind = 'held'`)).toBe('(r1,1.5)');
+    await sql`update public.rates set price = 1.50, sign = 'seen' where code = 'r1' and price = 1.5`;
+    await migrateAll(sql, { plan: PLAN });
+    expect(await value(sql, 'select count(*)::int from public.rates where doubled is null')).toBe(1);
+    expect(await call(sql, 'migrate_entity', one)).toMatchObject({ migrated: true, entity: '(r1,1.5)' });
+    await sql`update public.rates set sign = null`;
+    // Another number is another key, which the journal follows.
+    await sql`update public.rates set price = price + 0.500 where code = 'r2'`;
+    await sql`update public.rates set price = price - 0.5 where code = 'r2'`;
+    expect(await value(sql, "select count(*)::int from imago.log where event = 'keys_lost'")).toBe(0);
+    await back(sql);
+    expect(
+      await value(
+        sql,
+        `select (select count(*) from ((table public.rates except table public.before) union all (table public.before except table public.rates)) d)::int
+          + (select count(*) from public.signs)::int`,
+      ),
+    ).toBe(0);
+
+    // A cohort by keys takes them, and a second run knows who was moved.
+    await call(sql, 'migrate_batch', {
+      plan: PLAN,
+      cohort: { keys: ['(r1,-1.1000)', '(r1,0.0)', '(r1,0)'] },
+    });
+    await migrateAll(sql, { plan: PLAN });
+    expect(await value(sql, 'select count(*)::int from public.rates where doubled = 2')).toBe(2);
+    await sql`insert into public.rates values ('late', 7.700)`;
+    expect(await failedSyncs(sql)).toEqual([]);
+    await back(sql);
+  });
+
   test('is refused by the preflight where it is not unique, nullable or of other types, and where its type is missing', async () => {
     const sql = await shops(2);
     const problems = async () =>
@@ -385,12 +487,14 @@ describe('a key of several columns', () => {
       { kind: 'nullable' },
     ]);
     await sql`update imago.plan set key_column = '{country,code}'`;
-    await sql.unsafe('alter table public.shops add price numeric not null default 0');
-    await sql`update imago.plan set key_column = '{country,price}'`;
+    await sql.unsafe(
+      "create type public.size as enum ('s', 'm'); alter table public.shops add size public.size not null default 's'",
+    );
+    await sql`update imago.plan set key_column = '{country,size}'`;
     expect(await problems()).toMatchObject([
       { kind: 'key_type' },
       { kind: 'not_unique' },
-      { kind: 'wrong_type' },
+      { kind: 'wrong_type', hint: expect.stringContaining('alter table public.shops add walk_key bigint') },
     ]);
   });
 });

@@ -316,6 +316,7 @@ const ofThePlan = new Set([
   'supabase/imago/plans/',
   ...['functions/apply.sql', 'functions/prepare.sql', 'registration.sql', 'schema.sql'],
   ...['rows.sql', 'test/rows.sql', 'test/conformance.toml'],
+  ...['external.ts', 'functions/read.sql', 'read.sql'],
 ]);
 
 describe('everything that docs and README name exists:', () => {

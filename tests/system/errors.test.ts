@@ -513,6 +513,7 @@ const ELSEWHERE: Record<string, readonly string[]> = {
   'throttle.test.ts': ['IM087', 'IM088'],
   'notify.test.ts': ['IM081'],
   'external.test.ts': ['IM094'],
+  'plan-drop.test.ts': ['IM095'],
 };
 
 /** What a hint has typed, and what comes before where it says so. */
@@ -617,6 +618,7 @@ const NOT_TYPED: Record<string, string> = {
   IM087: 'typed by throttle.test.ts',
   IM088: 'the argument is typed by governor.test.ts',
   IM094: 'the command is typed by external-command.test.ts',
+  IM095: 'what it says is called by plan-drop.test.ts',
 };
 
 /** Something that is typed: SQL, one of our functions, an argument by its name, a command or an option of one. */

@@ -84,14 +84,14 @@ test('a plan that walks by several columns is made, and keeps what every plan ha
     'supabase/migrations/20250102000000_members.sql': `
       create table public.teams (id uuid primary key, name text);
       create table public.members (
-        team_id uuid references public.teams on delete cascade, "user name" varchar(60) collate "C", is_active boolean default true,
-        primary key (team_id, "user name")
+        team_id uuid references public.teams on delete cascade, "user name" varchar(60) collate "C", is_active boolean default true, rate numeric(6, 2) default 1.5,
+        primary key (team_id, "user name", rate)
       );`,
   });
   const project = readProject(folder);
   const { sql } = await scratch.database();
   await runAll(sql, project.migrations);
-  const wish = { plan: 'roles', source: 'public.members', key: 'team_id,user name', column: undefined };
+  const wish = { plan: 'roles', source: 'public.members', key: 'team_id,user name,rate', column: undefined };
   expect(await createPlan(sql, project, wish)).toMatchObject({ unfilled: [] });
   const plan = readPlan(project, 'roles');
   const engine = await freshDatabase();

@@ -1,5 +1,6 @@
 /** What the conformance suite has to know of a plan. */
 import type { ISql, Sql } from 'postgres';
+import type { Outside } from './callers.ts';
 
 /** Something that the app does while a migration is under way: one statement, or one little transaction. */
 export interface Writer {
@@ -35,6 +36,8 @@ export interface Fixture {
   poison?(sql: Sql, key: string, plan: string): PromiseLike<unknown>;
   /** Takes the poison away; given with poison. */
   mend?(sql: Sql, key: string, plan: string): PromiseLike<unknown>;
+  /** Works the stages that are done outside of the database, where the plan has any. */
+  outside?: Outside;
   /** What the plan itself is to do, each with SQL that lists the rows where it has not. */
   expectations?: { name: string; wrong: string }[];
   /** What must hold when the plan has been finalized, besides what holds for all plans. */

@@ -1,6 +1,7 @@
 /** The kinds of ready-made plans: `imago plan new NAME --kind KIND`. */
 import { backfill } from './backfill.ts';
 import { dedupe } from './dedupe.ts';
+import { external } from './external.ts';
 import { extractTable } from './extract-table.ts';
 import { fkAdd } from './fk-add.ts';
 import { intToBigint } from './int-to-bigint.ts';
@@ -25,4 +26,5 @@ export const kinds: Readonly<Record<string, Kind>> = {
   'extract-table': extractTable,
   dedupe,
   'int-to-bigint': intToBigint,
+  external,
 };

@@ -52,6 +52,8 @@ export type Kind = Making & {
   may?: readonly OptionName[];
   /** --column is the key as well: --key may be left out. */
   walksByColumn?: true;
+  /** Why it walks by one column only, where that is not since other tables name its rows by it. */
+  oneColumn?: string;
 };
 
 /** An option that the command line has been seen to have. */

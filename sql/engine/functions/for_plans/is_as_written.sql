@@ -14,7 +14,7 @@ begin
   found_plan.stage := write.stage;
   found_plan.key_type := imago.entity_type(write.undo_table);
   return not exists (
-    select from imago.edited_rows(found_plan, array[entity]) e
+    select from imago.edited_rows(found_plan, imago.kept_entities(write, array[entity])) e
     where e.relation = is_as_written.relation and e.row_key = is_as_written.row_key);
 end
 $$;

@@ -5,14 +5,15 @@ stable
 set search_path = ''
 as $$
 declare
-  undo_table text := (select w.undo_table from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
-  entity_type text := imago.entity_type(undo_table);
+  write imago.plan_write := (select w from imago.plan_write w where w.plan = is_journaled.plan and w.relation = is_journaled.relation);
+  entity_type text := imago.entity_type(write.undo_table);
   result boolean;
 begin
   if entity_type is null then
     return false;
   end if;
-  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', undo_table, entity_type) into result using entity;
+  execute format('select exists (select from imago_undo.%I j where j.entity = $1::%s)', write.undo_table, entity_type)
+  into result using (imago.kept_entities(write, array[entity]))[1];
   return result;
 end
 $$;

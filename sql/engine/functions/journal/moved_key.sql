@@ -13,8 +13,10 @@ begin
   end if;
   fields := imago.key_fields(record_type);
   return (
-    select format('case when num_nulls(%s) = 0 then pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s))::text end',
-      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '), record_type,
+    select format('case when num_nulls(%s) = 0 then (
+        select %s from (select pg_catalog.jsonb_populate_record(null::%s, jsonb_build_object(%s)) as key offset 0) r) end',
+      string_agg(format('%s ->> %s', image, array_position(names, c) - 1), ', '),
+      imago.text_of_key(record_type, 'r.key'), record_type,
       string_agg(format('%L, %s -> %s', fields[n], image, array_position(names, c) - 1), ', '))
     from unnest(columns) with ordinality u(c, n));
 end

@@ -5,7 +5,8 @@ stable
 set search_path = ''
 as $$
   select 'error', 'missing_function', f.name, 'is missing', f.hint
-  from (select imago.found_key_type(staged) as type) k
+  -- A table that is missing is a problem of its own.
+  from (select case when pg_catalog.to_regclass(staged.source) is not null then imago.found_key_type(staged) end as type) k
   cross join lateral (
     select format('%s(%s[])', imago.plan_object(staged, 'read'), k.type), 'It gives the rows that are handed out: one jsonb, by key.'
     union all

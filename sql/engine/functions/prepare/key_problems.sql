@@ -10,10 +10,15 @@ declare
   name text;
 begin
   foreach name in array names loop
-    return query select * from imago.column_problems(staged.source, name, case cardinality(names)
-      when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
-      else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date',
-        'timestamp with time zone', 'timestamp without time zone'] end);
+    return query
+      select p.severity, p.kind, p.object, p.message,
+        p.hint || case p.kind when 'wrong_type' then format(
+          ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source)
+        else '' end
+      from imago.column_problems(staged.source, name, case cardinality(names)
+        when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
+        else array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying', 'boolean', 'date', 'numeric',
+          'timestamp with time zone', 'timestamp without time zone'] end) p;
     return query
       select 'error', 'nullable', format('%s.%I', staged.source, name), 'may be null',
         format('Rows without a key cannot be walked. Give each one, then: alter table %s alter column %I set not null;', staged.source, name)
