@@ -107,8 +107,9 @@ begin
          end;
        end loop;
      end',
-    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text,
-    imago.sync_fill(sync) ||
+    looks, imago.sync_lock(sync, plan, true), sync.plan, sync.position, calls, follow,
+    imago.setting_number('lock_timeout_ms')::text,
+    imago.sync_fill(sync) || imago.sync_early(sync, plan) ||
       -- Most updates change nothing that counts. One that does, and whatever goes wrong, is looked at again.
       case when 'update' = any (sync.events) then format(
         'if tg_op = ''UPDATE'' then
