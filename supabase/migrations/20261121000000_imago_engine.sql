@@ -1806,57 +1806,6 @@ as $$
 $$;
 comment on function imago.batch_statistics(bigint) is 'Rates, times, sizes, rows and WAL of the batches of a run.';
 
--- imago.begin_fill
-create or replace function imago.begin_fill(plan_name text, judged text, relation oid, name text, sources oid[], routine text)
-returns text
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  -- Looked up once and not for each trigger of the table.
-  sync_function constant oid := pg_catalog.to_regprocedure(routine);
-  last record;
-  state text := 's0';
-  depending text;
-begin
-  -- What a batch inserts is the batch's. In other isolation levels a row that somebody has changed since would fail the statement.
-  if current_setting('imago.batch', true) <> '' or current_setting('transaction_isolation') <> 'read committed' then
-    return 'n0';
-  end if;
-  -- Small queries in the order in which most writes are done with: each expression of a large one would be prepared for every write.
-  select r.direction, r.state, r.started_at into last from imago.run r where r.plan = plan_name and r.validation is null order by r.id desc limit 1;
-  if not found then
-    return 'n0';
-  end if;
-  if last.direction = 'forward' and last.state = 'succeeded' then
-    if not exists (select from imago.run r where r.plan = plan_name and r.state in ('pending', 'running', 'paused')) then
-      state := 'k0';
-    end if;
-  elsif (last.direction = 'rollback' or last.started_at is null) and not exists (
-    select from imago.run r where r.plan = plan_name and r.direction = 'forward' and r.validation is null and r.started_at is not null) then
-    return 'n0';
-  end if;
-  -- Whether what is filled will be journaled, and what depends on the column.
-  select concat_ws(' ', a.atttypid, (
-      select string_agg(d.objid::text, ' ') from pg_catalog.pg_depend d
-      where d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = relation and d.refobjsubid = a.attnum))
-    into depending
-  from pg_catalog.pg_trigger g
-  join pg_catalog.pg_attribute a on a.attrelid = relation and a.attname = name
-  where g.tgrelid = relation and g.tgfoid = sync_function and g.tgtype & 4 = 4 and g.tgenabled in ('O', 'A');
-  -- It is judged once a session.
-  if depending = current_setting(judged, true) then
-    return state;
-  elsif depending is null or not imago.may_fill(relation, name, sources) then
-    return 'n0';
-  end if;
-  perform set_config(judged, depending, false);
-  return state;
-end
-$$;
-comment on function imago.begin_fill(text, text, oid, text, oid[], text) is 'Whether new rows of a statement may be filled: n, no; k or s, holding entities for key share or for share. Capital letters say that some were; the number, how many of the others note_unfilled has noted.';
-
 -- imago.begin_sync_batch
 create or replace function imago.begin_sync_batch(plan_name text, sync_position integer, entities text[])
 returns bigint
@@ -7036,20 +6985,48 @@ begin
   return format(
     '#variable_conflict use_column
      declare
-       imago_state constant text := pg_catalog.current_setting(%1$L, true);
+       imago_state text := pg_catalog.current_setting(%1$L, true);
        imago_kind text := pg_catalog.left(imago_state, 1);
+       imago_last record;
+       imago_may boolean := true;
+       imago_is_moving boolean := true;
      begin
        if tg_level = ''STATEMENT'' then
-         begin
-           imago_kind := imago.begin_fill(%2$L, %11$L, tg_relid, %3$L, %4$L, %5$L);
-           -- Names are looked up here, where an error can be caught. They stay what they are while the transaction has read them.
-           if imago_kind <> ''n0'' then
-             perform %6$s from %7$s new where false;
-           end if;
-         exception when others or assert_failure then
-           imago_kind := ''n0'';
-         end;
-         perform pg_catalog.set_config(%1$L, imago_kind || coalesce(''|'' || nullif(imago_state, ''''), ''''), true);
+         imago_kind := ''n0'';
+         -- What a batch inserts is the batch''s. In other isolation levels a row that somebody has changed since would fail the
+         -- statement.
+         if coalesce(pg_catalog.current_setting(''imago.batch'', true), '''') = ''''
+           and pg_catalog.current_setting(''transaction_isolation'') = ''read committed'' then
+           begin
+             -- Small queries in the order in which most writes are done with: each expression of a large one would be prepared
+             -- for every write.
+             select r.direction, r.state, r.started_at into imago_last
+             from imago.run r where r.plan = %2$L and r.validation is null order by r.id desc limit 1;
+             if not found then
+               imago_may := false;
+             elsif imago_last.direction = ''forward'' and imago_last.state = ''succeeded'' then
+               imago_is_moving := exists (
+                 select from imago.run r where r.plan = %2$L and r.state in (''pending'', ''running'', ''paused''));
+             elsif imago_last.direction = ''rollback'' or imago_last.started_at is null then
+               imago_may := exists (
+                 select from imago.run r
+                 where r.plan = %2$L and r.direction = ''forward'' and r.validation is null and r.started_at is not null);
+             end if;
+             -- Names are looked up here, where an error can be caught. They stay what they are while the transaction has read
+             -- them.
+             -- The judgement is in the plan of the query, which is made again after each change to the table.
+             if imago_may then
+               select imago.judge_fill(%4$s, %3$L, %11$L, %5$L) into imago_may
+               from (select) one left join lateral (select %6$s from %7$s new) named on false;
+             end if;
+             if imago_may then
+               imago_kind := case when imago_is_moving then ''s0'' else ''k0'' end;
+             end if;
+           exception when others or assert_failure then
+             imago_kind := ''n0'';
+           end;
+         end if;
+         imago_state := pg_catalog.set_config(%1$L, imago_kind || coalesce(''|'' || nullif(imago_state, ''''), ''''), true);
          return null;
        end if;
        if imago_kind is null or imago_kind in (''n'', '''') then
@@ -7069,14 +7046,14 @@ begin
          new.%8$I := %10$s;
        end if;
        if imago_kind in (''k'', ''s'') then
-         perform pg_catalog.set_config(%1$L, pg_catalog.upper(imago_kind) || pg_catalog.substr(imago_state, 2), true);
+         imago_state := pg_catalog.set_config(%1$L, pg_catalog.upper(imago_kind) || pg_catalog.substr(imago_state, 2), true);
        end if;
        return new;
      end',
-    'imago.' || imago.fill_function(sync.plan, sync.position), sync.plan, sync.fills, sources,
+    'imago.' || imago.fill_function(sync.plan, sync.position), sync.plan, sync.fills, sync.relation::pg_catalog.regclass::oid,
     format('imago_undo.%I()', imago.sync_function(sync.plan, sync.position)),
     imago.fill_query(sync, false), sync.relation, sync.fills, imago.row_key('new', sync.relation), imago.fill_query(sync, true),
-    'imago.' || imago.fill_function(sync.plan, sync.position) || '_judged');
+    sources);
 end
 $$;
 comment on function imago.fill_body(imago.plan_sync, oid[]) is 'PL/pgSQL: the body of the trigger function that fills a column of new rows. Before a statement it finds out whether it may, before each row it does. It waits for nobody, and leaves a row as it is where another has its entity.';
@@ -12022,6 +11999,21 @@ end
 $$;
 comment on function imago.judge(imago.signal, imago.reading, imago.reading, imago.run, imago.governor) is 'What a reading counts as, given the one of the look before: its level, and since when something is wrong.';
 
+-- imago.judge_fill
+create or replace function imago.judge_fill(relation oid, name text, sources oid[], routine text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- It counts as immutable: its answer becomes part of the plan, which is made again after whatever changes what writes of the
+  -- table have to obey.
+  return imago.may_fill(relation, name, sources, routine);
+end
+$$;
+comment on function imago.judge_fill(oid, text, oid[], text) is 'may_fill, asked when the query of a fill trigger is planned.';
+
 -- imago.keep_deleted
 create or replace function imago.keep_deleted(plan text, relation text, entities text[], row_keys text[])
 returns void
@@ -13120,14 +13112,21 @@ $$;
 comment on function imago.may_be_lost(imago.plan, text[]) is 'Whether the app may have given journaled rows of these entities keys that the journal does not know.';
 
 -- imago.may_fill
-create or replace function imago.may_fill(relation oid, name text, sources oid[])
+create or replace function imago.may_fill(relation oid, name text, sources oid[], routine text)
 returns boolean
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
+declare
+  -- Looked up once and not for each trigger of the table.
+  sync_function constant oid := pg_catalog.to_regprocedure(routine);
 begin
+  -- Volatile, so that it sees what is there now: judge_fill has the snapshot of its caller, which may be older.
   return exists (
+    select from pg_catalog.pg_trigger g
+    where g.tgrelid = relation and g.tgfoid = sync_function and g.tgtype & 4 = 4 and g.tgenabled in ('O', 'A')
+  ) and exists (
     select
     from pg_catalog.pg_class c
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = name and not a.attisdropped
@@ -13151,7 +13150,7 @@ begin
             or d.classid in ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_attrdef'::pg_catalog.regclass))));
 end
 $$;
-comment on function imago.may_fill(oid, text, oid[]) is 'Whether nothing could refuse a row because a sync has filled a column of it. By what the catalogue says depends on the column: a sync fails no write of the app.';
+comment on function imago.may_fill(oid, text, oid[], text) is 'Whether what a sync fills will be journaled, and nothing could refuse a row for it. By what the catalogue says depends on the column: a sync fails no write of the app.';
 
 -- imago.may_follow
 create or replace function imago.may_follow(relation text)
@@ -18466,22 +18465,38 @@ declare
   keys constant text[] := imago.primary_key(relation);
   key record;
   seed text := '0';
+  sums text;
 begin
   for key in select c.name, c.type from imago.journal_columns(relation, keys) c order by c.ordinal loop
     seed := imago.hash_of(key.name, key.type, seed);
   end loop;
-  -- Of one row each the values are compared. Of many rows sums over the hash of each value with its key are: that takes no join.
+  select format('(select sum(%1$s) from imago_old r) is distinct from (select sum(%1$s) from imago_new r)', string_agg(
+      format('coalesce(%1$s, %2$s # %3$s)', imago.hash_of(c.name, c.type, format('%s # %s', seed, c.ordinal)), seed, c.ordinal),
+      ' # ' order by c.ordinal))
+    into sums
+  from imago.journal_columns(relation, columns) c;
+  -- Most statements write one row, so the values of one are compared first, alone: of several it is an error, of none null. Then sums
+  -- over the hash of each value with its key are: that takes no join.
   return format(
-    'case when (select count(*) from imago_new) = 1 and (select count(*) from imago_old) = 1
-       then (select %1$s from imago_old o, imago_new n)
-       else (select %2$s from imago_old r) is distinct from (select %2$s from imago_new r) end',
-    imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', relation, keys || columns, ' or '),
-    (select format('sum(%s)', string_agg(
-        format('coalesce(%1$s, %2$s # %3$s)', imago.hash_of(c.name, c.type, format('%s # %s', seed, c.ordinal)), seed, c.ordinal), ' # ' order by c.ordinal))
-     from imago.journal_columns(relation, columns) c));
+    'begin
+       imago_changed := (select %1$s from imago_old o, imago_new n);
+       if imago_changed is null then
+         imago_changed := %2$s;
+       end if;
+     exception
+       when cardinality_violation then
+         begin
+           imago_changed := %2$s;
+         exception when others or assert_failure then
+           imago_changed := true;
+         end;
+       when others or assert_failure then
+         imago_changed := true;
+     end;',
+    imago.each_column('o.%2$I::%5$s is distinct from n.%2$I::%5$s', relation, keys || columns, ' or '), sums);
 end
 $$;
-comment on function imago.rows_changed(text, text[]) is 'SQL for the trigger of a sync after updates: whether one of these columns, or a primary key, differs in any row.';
+comment on function imago.rows_changed(text, text[]) is 'PL/pgSQL of a sync after updates: whether one of these columns, or a key, differs in any row.';
 
 -- imago.rows_counted
 create or replace function imago.rows_counted(tables oid[])
@@ -20288,6 +20303,7 @@ begin
        imago_context text;
        imago_fill text;
        imago_unseen text;
+       imago_changed boolean;
        imago_moves jsonb;
      begin
        imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
@@ -20349,18 +20365,16 @@ begin
          end;
        end loop;
      end',
-    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text,
-    imago.sync_fill(sync) ||
+    looks, imago.sync_lock(sync, plan, true), sync.plan, sync.position, calls, follow,
+    imago.setting_number('lock_timeout_ms')::text,
+    imago.sync_fill(sync) || imago.sync_early(sync, plan) ||
       -- Most updates change nothing that counts. One that does, and whatever goes wrong, is looked at again.
       case when 'update' = any (sync.events) then format(
         'if tg_op = ''UPDATE'' then
-           begin
-             if not (%s) then
-               return null;
-             end if;
-           exception when others or assert_failure then
-             null;
-           end;
+           %s
+           if not imago_changed then
+             return null;
+           end if;
          end if;', imago.rows_changed(sync.relation, coalesce(sync.columns, imago.stored_columns(sync.relation)))) else '' end,
     -- Before the first run nobody was moved, and who was not has nothing to fill in.
     case when sync.fills is not null then format(
@@ -20389,6 +20403,46 @@ begin
 end
 $$;
 comment on function imago.sync_body(imago.plan_sync, imago.plan, text) is 'PL/pgSQL: the body of the trigger function of one sync, with its statement written out. Waits are as short as those of batches, below deadlock_timeout, and repeated: the app is never the victim of a deadlock with one.';
+
+-- imago.sync_early
+create or replace function imago.sync_early(sync imago.plan_sync, plan imago.plan)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  not_started constant text := format(
+    'not exists (
+       select from imago.run r
+       where r.plan = %L and r.direction = ''forward'' and r.validation is null and r.started_at is not null)',
+    sync.plan);
+  held constant text := imago.sync_lock(sync, plan, false);
+begin
+  if not 'insert' = any (sync.events) then
+    return '';
+  end if;
+  if held = '' then
+    return format('if tg_op = ''INSERT'' and %s then return null; end if;', not_started);
+  end if;
+  -- Asked again once they are held: a batch may have moved them meanwhile. What goes wrong here is looked at below.
+  return format(
+    'if tg_op = ''INSERT'' and %1$s then
+       begin
+         imago_entities := array(select %2$s from imago_new n%3$s);
+         %4$s
+         if %1$s then
+           return null;
+         end if;
+       exception when others or assert_failure then
+         null;
+       end;
+       imago_entities := null;
+     end if;',
+    not_started, imago.sync_entity(sync, 'n', sync.entity_column), ' where n.' || quote_ident(sync.fills) || ' is null', held);
+end
+$$;
+comment on function imago.sync_early(imago.plan_sync, imago.plan) is 'PL/pgSQL of a sync: what new rows take before a run.';
 
 -- imago.sync_ending
 create or replace function imago.sync_ending(sync imago.plan_sync)
@@ -20456,7 +20510,7 @@ begin
   return format(
     'if tg_op = ''INSERT'' then
        imago_fill := current_setting(%1$L, true);
-       perform set_config(%1$L, coalesce(substr(imago_fill, 1 + nullif(strpos(imago_fill, ''|''), 0)), ''''), true);
+       imago_state := set_config(%1$L, coalesce(substr(imago_fill, 1 + nullif(strpos(imago_fill, ''|''), 0)), ''''), true);
        if left(imago_fill, 1) in (''K'', ''S'') then
          begin
            if left(imago_fill, 2) in (''K0'', ''S0'') then
@@ -20563,7 +20617,7 @@ $$;
 comment on function imago.sync_journal_updates(imago.plan_sync) is 'SQL that moves the journal of the relation along with an update of the app. That is, for what is mirrored back, what the row holds now.';
 
 -- imago.sync_lock
-create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
+create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan, is_started boolean)
 returns text
 language plpgsql
 stable
@@ -20571,14 +20625,14 @@ set search_path = ''
 as $$
 declare
   -- A writer of the source holds its row already.
-  locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
-    'if imago.is_all_moved(%1$L) then
-       perform from (select from %2$s s where %3$s order by %4$s for key share) locked;
-     else
-       perform from (select from %2$s s where %3$s order by %4$s for share) locked;
-     end if;',
-    sync.plan, plan.source, imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
-    imago.key_list(plan.key_column, 's')) else '' end;
+  is_elsewhere constant boolean := sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass;
+  holding constant text := format('perform from (select from %s s where %s order by %s for ', plan.source,
+    imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
+    imago.key_list(plan.key_column, 's'));
+  locking constant text := case
+    when not is_elsewhere then ''
+    when is_started then format('if imago.is_all_moved(%L) then %s else %s end if;', sync.plan, holding || 'key share) locked;', holding || 'share) locked;')
+    else holding || 'share) locked;' end;
 begin
   if imago.is_owned(plan.source) then
     return locking;
@@ -20587,7 +20641,7 @@ begin
   return format('if not imago.may_lock(%1$L) then perform imago.hold_source(%1$L);%2$s end if;', plan.source, ' else ' || nullif(locking, ''));
 end
 $$;
-comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them.';
+comment on function imago.sync_lock(imago.plan_sync, imago.plan, boolean) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them. Before the first run has started nobody has been moved.';
 
 -- imago.sync_not_held
 create or replace function imago.sync_not_held(sync imago.plan_sync, alias text)

@@ -254,6 +254,59 @@ describe('rows that a sync fills', () => {
     },
   );
 
+  test.each([
+    [
+      'alter table public.posts add constraint none check (avatar_id is null) not valid',
+      'alter table public.posts drop constraint none',
+    ],
+    ['create unique index one on public.posts (avatar_id, id)', 'drop index public.one'],
+    [
+      'create unique index concurrently one on public.posts (avatar_id, id)',
+      'drop index concurrently public.one',
+    ],
+    [
+      'create policy none on public.posts for insert with check (avatar_id is null)',
+      'drop policy none on public.posts',
+    ],
+    [
+      'create trigger seen after insert on public.posts for each row when (new.avatar_id is not null) execute function public.seen()',
+      'drop trigger seen on public.posts',
+    ],
+    [
+      'alter table public.posts disable trigger "~imago_~sync_avatars_2_insert"',
+      'alter table public.posts enable trigger "~imago_~sync_avatars_2_insert"',
+    ],
+  ])(
+    'are none from the next statement of a session on that has filled rows before: %s',
+    async (change, undo) => {
+      const db = await app();
+      await db.sql.unsafe(
+        `create function public.seen() returns trigger language plpgsql as 'begin return null; end'`,
+      );
+      const session = db.connect();
+      const isFilled = async (tx: Sql | TransactionSql = session) => {
+        const [row] = await tx<{ filled: boolean }[]>`
+        insert into public.posts (user_id, body) select id, gen_random_uuid()::text from public.users limit 1
+        returning avatar_id is not null as filled`;
+        return row?.filled;
+      };
+      for (let n = 0; n < 2; n += 1) expect(await isFilled()).toBe(true);
+      await db.sql.unsafe(change);
+      expect(await isFilled()).toBe(false);
+      await db.sql.unsafe(undo);
+      expect(await isFilled()).toBe(true);
+      if (change.includes('concurrently')) return;
+      await session.begin(async (tx) => {
+        expect(await isFilled(tx)).toBe(true);
+        await tx.unsafe('savepoint before');
+        await tx.unsafe(change);
+        expect(await isFilled(tx)).toBe(false);
+        await tx.unsafe('rollback to before');
+        expect(await isFilled(tx)).toBe(true);
+      });
+    },
+  );
+
   test('are none where the trigger that journals them is switched off', async () => {
     const { sql } = await app();
     const [first] = await someone(sql);

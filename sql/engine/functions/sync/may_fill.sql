@@ -1,11 +1,18 @@
-create or replace function imago.may_fill(relation oid, name text, sources oid[])
+create or replace function imago.may_fill(relation oid, name text, sources oid[], routine text)
 returns boolean
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
+declare
+  -- Looked up once and not for each trigger of the table.
+  sync_function constant oid := pg_catalog.to_regprocedure(routine);
 begin
+  -- Volatile, so that it sees what is there now: judge_fill has the snapshot of its caller, which may be older.
   return exists (
+    select from pg_catalog.pg_trigger g
+    where g.tgrelid = relation and g.tgfoid = sync_function and g.tgtype & 4 = 4 and g.tgenabled in ('O', 'A')
+  ) and exists (
     select
     from pg_catalog.pg_class c
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = name and not a.attisdropped
@@ -29,4 +36,4 @@ begin
             or d.classid in ('pg_catalog.pg_policy'::pg_catalog.regclass, 'pg_catalog.pg_attrdef'::pg_catalog.regclass))));
 end
 $$;
-comment on function imago.may_fill(oid, text, oid[]) is 'Whether nothing could refuse a row because a sync has filled a column of it. By what the catalogue says depends on the column: a sync fails no write of the app.';
+comment on function imago.may_fill(oid, text, oid[], text) is 'Whether what a sync fills will be journaled, and nothing could refuse a row for it. By what the catalogue says depends on the column: a sync fails no write of the app.';

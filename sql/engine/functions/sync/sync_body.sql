@@ -46,6 +46,7 @@ begin
        imago_context text;
        imago_fill text;
        imago_unseen text;
+       imago_changed boolean;
        imago_moves jsonb;
      begin
        imago_outer := coalesce(current_setting(''imago.batch'', true), '''');
@@ -107,18 +108,16 @@ begin
          end;
        end loop;
      end',
-    looks, imago.sync_lock(sync, plan), sync.plan, sync.position, calls, follow, imago.setting_number('lock_timeout_ms')::text,
-    imago.sync_fill(sync) ||
+    looks, imago.sync_lock(sync, plan, true), sync.plan, sync.position, calls, follow,
+    imago.setting_number('lock_timeout_ms')::text,
+    imago.sync_fill(sync) || imago.sync_early(sync, plan) ||
       -- Most updates change nothing that counts. One that does, and whatever goes wrong, is looked at again.
       case when 'update' = any (sync.events) then format(
         'if tg_op = ''UPDATE'' then
-           begin
-             if not (%s) then
-               return null;
-             end if;
-           exception when others or assert_failure then
-             null;
-           end;
+           %s
+           if not imago_changed then
+             return null;
+           end if;
          end if;', imago.rows_changed(sync.relation, coalesce(sync.columns, imago.stored_columns(sync.relation)))) else '' end,
     -- Before the first run nobody was moved, and who was not has nothing to fill in.
     case when sync.fills is not null then format(

@@ -15,7 +15,7 @@ begin
   return format(
     'if tg_op = ''INSERT'' then
        imago_fill := current_setting(%1$L, true);
-       perform set_config(%1$L, coalesce(substr(imago_fill, 1 + nullif(strpos(imago_fill, ''|''), 0)), ''''), true);
+       imago_state := set_config(%1$L, coalesce(substr(imago_fill, 1 + nullif(strpos(imago_fill, ''|''), 0)), ''''), true);
        if left(imago_fill, 1) in (''K'', ''S'') then
          begin
            if left(imago_fill, 2) in (''K0'', ''S0'') then

@@ -1,4 +1,4 @@
-create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan)
+create or replace function imago.sync_lock(sync imago.plan_sync, plan imago.plan, is_started boolean)
 returns text
 language plpgsql
 stable
@@ -6,14 +6,14 @@ set search_path = ''
 as $$
 declare
   -- A writer of the source holds its row already.
-  locking constant text := case when sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass then format(
-    'if imago.is_all_moved(%1$L) then
-       perform from (select from %2$s s where %3$s order by %4$s for key share) locked;
-     else
-       perform from (select from %2$s s where %3$s order by %4$s for share) locked;
-     end if;',
-    sync.plan, plan.source, imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
-    imago.key_list(plan.key_column, 's')) else '' end;
+  is_elsewhere constant boolean := sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass;
+  holding constant text := format('perform from (select from %s s where %s order by %s for ', plan.source,
+    imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
+    imago.key_list(plan.key_column, 's'));
+  locking constant text := case
+    when not is_elsewhere then ''
+    when is_started then format('if imago.is_all_moved(%L) then %s else %s end if;', sync.plan, holding || 'key share) locked;', holding || 'share) locked;')
+    else holding || 'share) locked;' end;
 begin
   if imago.is_owned(plan.source) then
     return locking;
@@ -22,4 +22,4 @@ begin
   return format('if not imago.may_lock(%1$L) then perform imago.hold_source(%1$L);%2$s end if;', plan.source, ' else ' || nullif(locking, ''));
 end
 $$;
-comment on function imago.sync_lock(imago.plan_sync, imago.plan) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them.';
+comment on function imago.sync_lock(imago.plan_sync, imago.plan, boolean) is 'PL/pgSQL that has a sync hold the source rows of its entities, so that no batch moves them meanwhile. Empty where the statement that it follows holds them. Before the first run has started nobody has been moved.';
