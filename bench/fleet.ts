@@ -58,12 +58,7 @@ export async function fleet(argv: readonly string[]): Promise<number> {
     const lines: Line[] = [];
     for (let round = 1; round <= options.rounds; round += 1) {
       if (options.rounds > 1) say(`Round ${round}`);
-      const add = async (measure: (server: Server, template: Template) => Promise<Omit<Line, 'round'>>) =>
-        void lines.push({ round, ...(await onServer(options, measure)) });
-      await add((server, template) => direct(server, template, options));
-      for (const workers of options.workers) {
-        await add((server, template) => byFleet(server, template, options, workers, children));
-      }
+      lines.push(...(await onServer(options, (server, template) => oneRound(server, template, round))));
     }
     const { connections, loadSeconds } = options;
     const rest = await onServer(options, async (server, template) => {
@@ -85,9 +80,21 @@ export async function fleet(argv: readonly string[]): Promise<number> {
   } finally {
     for (const child of children) child.kill('SIGKILL');
   }
+
+  /** Makes all members first, so that the lines follow each other closely: within minutes a machine changes its speed. */
+  async function oneRound(server: Server, template: Template, round: number): Promise<Line[]> {
+    const names: string[][] = [];
+    for (const way of ['direct', ...options.workers.map((count) => `fleet_${count}`)])
+      names.push(await makeMembers(server, template, way, options));
+    const [first = [], ...others] = names;
+    const lines = [await direct(server, first, options)];
+    for (const [index, count] of options.workers.entries())
+      lines.push(await byFleet(server, others[index] ?? [], options, count, children));
+    return lines.map((line) => ({ round, ...line }));
+  }
 }
 
-/** A server for each line, gone with it: to drop a thousand databases takes longer than to fill them. */
+/** A server for each round, gone with it: to drop a thousand databases takes longer than to fill them. */
 async function onServer<Result>(
   { users }: Options,
   act: (server: Server, template: Template) => Promise<Result>,
@@ -109,8 +116,13 @@ async function rowsOf(server: Server, { name }: Template): Promise<number> {
   return row?.rows ?? 0;
 }
 
-async function makeMembers(server: Server, template: Template, { members }: Options): Promise<string[]> {
-  const names = Array.from({ length: members }, (_, i) => `member_${String(i + 1).padStart(4, '0')}`);
+async function makeMembers(
+  server: Server,
+  template: Template,
+  way: string,
+  { members }: Options,
+): Promise<string[]> {
+  const names = Array.from({ length: members }, (_, i) => `${way}_${String(i + 1).padStart(4, '0')}`);
   for (const name of names)
     await server.admin.unsafe(
       `create database ${name} owner postgres template ${template.name} strategy file_copy`,
@@ -120,9 +132,12 @@ async function makeMembers(server: Server, template: Template, { members }: Opti
 }
 
 /** One process, as many connections as a worker has slots: connects to each, and calls until nothing is left. */
-async function direct(server: Server, template: Template, options: Options): Promise<Omit<Line, 'round'>> {
+async function direct(
+  server: Server,
+  names: readonly string[],
+  options: Options,
+): Promise<Omit<Line, 'round'>> {
   say('Directly');
-  const names = await makeMembers(server, template, options);
   const startedAt = performance.now();
   const left = names.values();
   const work = async () => {
@@ -151,13 +166,12 @@ async function direct(server: Server, template: Template, options: Options): Pro
 
 async function byFleet(
   server: Server,
-  template: Template,
+  names: readonly string[],
   options: Options,
   count: number,
   children: Set<ChildProcess>,
 ): Promise<Omit<Line, 'round'>> {
-  say(`A fleet with ${count} workers`);
-  const names = await makeMembers(server, template, options);
+  say(`A fleet with ${count === 1 ? 'one worker' : `${count} workers`}`);
   const database = `control_${count}`;
   await server.admin.unsafe(`create database ${database} owner postgres template postgres`);
   const url = server.cluster.url('postgres', database);
