@@ -14,7 +14,8 @@ import { openControl } from '../scripts/fleet/control.ts';
 import { startWorker } from '../scripts/fleet/local-workers.ts';
 import { addMembers } from '../scripts/fleet/members.ts';
 import { newMember } from '../scripts/fleet/new-member.ts';
-import { readProgress, startRollout } from '../scripts/fleet/rollout.ts';
+import type { Wish } from '../scripts/fleet/options.ts';
+import { changeRollout, readProgress, startRollout } from '../scripts/fleet/rollout.ts';
 import { installFleet } from '../scripts/fleet/schema.ts';
 import { type Capacity, controlCapacity, transactions } from './fleet-control.ts';
 import { describeMachine } from './machine.ts';
@@ -191,20 +192,9 @@ async function byFleet(
   };
   const workers = Array.from({ length: count }, start);
   await aliveOnes(control, count);
-  const idlePerSecond = await idling(server, database, count);
+  const idlePerSecond = await idling(server, control, database, names[0] ?? '', count);
   const before = await transactions(server.admin, database);
-  const { rollout } = await startRollout(control, {
-    kind: 'migrate',
-    plan: 'avatars',
-    waves: ['100%'],
-    members: [],
-    labels: [],
-    perServer: undefined,
-    stopPercent: 10,
-    soakSeconds: 0,
-    tries: 10,
-    run: {},
-  });
+  const { rollout } = await startRollout(control, all);
   let killed = 0;
   let early = 0;
   let late = 0;
@@ -248,15 +238,46 @@ async function byFleet(
   });
 }
 
+/** A rollout over all members. */
+const all: Wish = {
+  kind: 'migrate',
+  plan: 'avatars',
+  waves: ['100%'],
+  members: [],
+  labels: [],
+  perServer: undefined,
+  stopPercent: 10,
+  soakSeconds: 0,
+  tries: 10,
+  run: {},
+};
+
 const idleMs = 10_000;
 
-/** Transactions of a worker in a second, while there is no member to work. */
-async function idling(server: Server, database: string, workers: number): Promise<number> {
-  // What was done before is told late.
+/** Transactions of a worker in a second, while a rollout is open and its only member waits for its turn. */
+async function idling(
+  server: Server,
+  control: postgres.Sql,
+  database: string,
+  member: string,
+  workers: number,
+): Promise<number> {
+  const rollout = await control.begin(async (tx) => {
+    const { rollout: made } = await startRollout(tx, { ...all, plan: 'idle', members: [member] });
+    await tx`
+      update imago_fleet.rollout_member set state = 'waiting', queued_at = now(), due_at = now() + interval '1 hour'
+      where rollout = ${made}`;
+    return made;
+  });
+  // A session tells late what it has done; those of the workers do so each second.
+  await control`select pg_stat_force_next_flush()`;
   await delay(2_000);
   const before = await transactions(server.admin, database);
   await delay(idleMs);
-  return ((await transactions(server.admin, database)) - before) / (idleMs / 1000) / workers;
+  const asked = (await transactions(server.admin, database)) - before;
+  const nothing = { members: [], despite_failures: false, stop_percent: null };
+  await changeRollout(control, rollout, 'cancel', nothing);
+  return asked / (idleMs / 1000) / workers;
 }
 
 async function untilAlone({ admin }: Server, database: string): Promise<void> {
