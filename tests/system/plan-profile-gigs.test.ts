@@ -340,7 +340,7 @@ describe('profile_gigs, while both sides hold the data', () => {
       writer(
         5,
         (s, n) =>
-          s`update "User" set role = ${n % 2 ? 'freelancer' : 'client'} where id % 50 = ${n % 50} and not "isProfileInfoSet"`,
+          s`update "User" set role = ${n % 2 ? 'freelancer' : 'client'} where id in (select id from "User" where id % 50 = ${n % 50} and not "isProfileInfoSet" order by id for no key update)`,
       ),
     ]);
     // One that fails is heard of where they are awaited.

@@ -7,13 +7,18 @@ as $$
 declare
   -- A writer of the source holds its row already.
   is_elsewhere constant boolean := sync.relation::pg_catalog.regclass <> plan.source::pg_catalog.regclass;
-  holding constant text := format('perform from (select from %s s where %s order by %s for ', plan.source,
+  rows constant text := format('from %s s where %s order by %s', plan.source,
     imago.keys_match(imago.key_list(plan.key_column, 's'), plan.key_type, format('(imago_entities::%s[])', plan.key_type)),
     imago.key_list(plan.key_column, 's'));
   locking constant text := case
     when not is_elsewhere then ''
-    when is_started then format('if imago.is_all_moved(%L) then %s else %s end if;', sync.plan, holding || 'key share) locked;', holding || 'share) locked;')
-    else holding || 'share) locked;' end;
+    when is_started then format(
+      'if imago.is_all_moved(%1$L) then
+         perform from (select %2$s for key share) locked;
+       else
+         perform from (select %2$s for share) locked;
+       end if;', sync.plan, rows)
+    else format('perform from (select %s for share) locked;', rows) end;
 begin
   if imago.is_owned(plan.source) then
     return locking;
