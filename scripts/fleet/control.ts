@@ -11,8 +11,8 @@ export const knownFleet = 3;
 export const jobsSchema = 'imago_fleet_jobs';
 
 /**
- * A connection to the control database. The server ends what takes longer than any statement of ours. `heard`: there is work; it is
- * called for as long as the connection says that it is there (imago_fleet.beat).
+ * A connection to the control database. The server ends what takes longer than any statement of ours. `heard` is called
+ * when there is work, once the session has said that it is there (imago_fleet.beat).
  */
 export function openControl(url: string, warn: (line: string) => void, heard?: () => void): Sql {
   return openDatabase(url, {

@@ -195,10 +195,9 @@ async function move(piece: Piece, member: ReachedMember, plan: string): Promise<
     if (!(await piece.report({ ...figures(), ...counted }))) return { state: 'pending', ...figures() };
   }
   if (last === undefined) return { state: 'pending', ...figures() };
-  const tookLong = performance.now() - startedAt > longMs;
-  // A first piece that is over so soon was alone with the member: a helper comes later than that.
-  if (tookLong || taken.attempt > 1) await countMoved();
+  await countMoved();
   const outcome = conclude(last, direction);
+  const tookLong = performance.now() - startedAt > longMs;
   if (outcome.state === 'succeeded' && direction === 'forward' && tookLong)
     await buildLeft(member, connected, plan);
   if (outcome.state === 'succeeded') return { ...figures(), ...outcome, remaining: 0 };

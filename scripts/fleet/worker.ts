@@ -131,7 +131,7 @@ class Worker {
     }
   }
 
-  /** Says that it is there, and that its jobs are being worked; the session hears of work for as long as it does. */
+  /** Says that it is there, and that its jobs are being worked. Its session hears of work then, also when it is a new one. */
   async #beat(): Promise<void> {
     const { signal, slots } = this.#working;
     const ended = () => signal.aborted && this.#busy.size === 0;

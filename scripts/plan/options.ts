@@ -90,8 +90,8 @@ the app stays. It asks first; without a terminal it needs --yes.`,
 const footer = `
 Environment (also from .env): DATABASE_URL, PGSSLROOTCERT, MIGRATION_LOG_LEVEL (debug, info, warn, error).
 
-Exit codes: 0 done, nothing wrong; 1 could not do it; 2 wrong usage or refused; 3 check has found errors, a test has failed, or
-  build --check has found something new; 130 interrupted.`;
+Exit codes: 0 done, nothing wrong; 1 could not do it; 2 wrong usage or refused; 3 check has found errors, a test has failed,
+  build --check has found something new, or you have answered no; 130 interrupted.`;
 
 /** The parser; also what `--help` shows. */
 export function parserOf(name: string, choose: (chosen: Action) => void = () => {}): Command {

@@ -326,9 +326,10 @@ async function drop(name: string, yes: boolean, bench: Bench): Promise<number> {
     expectSomebody('What is known of the runs of a plan goes with it');
     const question = `Write the migration that takes out the plan ${name}, with what is known of its runs?`;
     if (!(await ask(question, terminal, signal))) {
+      const [status, code] = signal.aborted ? (['interrupted', 130] as const) : (['declined', 3] as const);
       terminal.info('Nothing was written.');
-      if (json) writeLine({ type: 'result', status: 'declined', exit_code: 0, plan: name, files: [] });
-      return 0;
+      if (json) writeLine({ type: 'result', status, exit_code: code, plan: name, files: [] });
+      return code;
     }
   }
   terminal.info('Trying it on a PostgreSQL of its own …');

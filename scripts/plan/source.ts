@@ -143,7 +143,7 @@ async function describe(sql: ISql, name: string, keyName: string): Promise<Sourc
     throw new Problem(
       'bad-key',
       `${name}.${column} has type ${type}.`,
-      `A key is one of: ${(keys.length > 1 ? fieldTypes : keyTypes).join(', ')}. Or add a column to walk by: alter table ${found.relation} add walk_key bigint generated always as identity unique;`,
+      `A key is one of: ${(keys.length > 1 ? fieldTypes : keyTypes).join(', ')}. Or add a column to walk by, which rewrites the table while nobody can use it: alter table ${found.relation} add walk_key bigint generated always as identity unique;`,
     );
   }
   if (!(await isUnique(sql, found.oid, ...keys.map((column) => column.name)))) throw notUnique();

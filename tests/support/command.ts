@@ -172,6 +172,29 @@ export function startOnTerminal(
   return { written: () => written, finished };
 }
 
+/** Runs a script of ours on a terminal, and types this answer when it asks. */
+export async function answerOnTerminal(
+  words: readonly string[],
+  environment: Record<string, string>,
+  answer: string,
+): Promise<{ code: number | null; said: string }> {
+  const line = [process.execPath, ...words].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qec', line, '/dev/null'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...cheapStarts, ...environment },
+  });
+  let said = '';
+  let answered = false;
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk;
+    if (answered || !said.includes('[y/N]')) return;
+    answered = true;
+    child.stdin.write(`${answer}\n`);
+  });
+  return { code: await ended, said };
+}
+
 /** Runs the command to its end. */
 export async function runCommand(...args: Parameters<typeof startCommand>): Promise<Finished> {
   return await startCommand(...args).finished;

@@ -69,21 +69,6 @@ test('move part of it there and back, each entity once, and are counted', async 
   await helping;
 });
 
-test('a member that was just taken, and may be done in a moment, is handed to nobody else', async () => {
-  fleet = await freshFleet();
-  await addMember(fleet, 'large');
-  const rollout = await begin(fleet);
-  const target = async () => {
-    const [row] = await fleet.control<{ rollout: number | null }[]>`
-      select (imago_fleet.target('large') ->> 'rollout')::int as rollout`;
-    return row?.rollout;
-  };
-  await fleet.control`select imago_fleet.take(${rollout}, 'large', gen_random_uuid())`;
-  expect(await target()).toBeNull();
-  await fleet.control`update imago_fleet.rollout_member set begun_at = begun_at - interval '2 seconds'`;
-  expect(await target()).toBe(rollout);
-});
-
 test('refuses a member that there is not', async () => {
   fleet = await freshFleet();
   await expect(

@@ -7,7 +7,7 @@ import { listPlans } from '../../scripts/plan/list.ts';
 import { builtOf, plansFolder, readPlan, readProject } from '../../scripts/plan/project.ts';
 import { runAll } from '../../scripts/plan/schema.ts';
 import { call, refusal, value } from '../support/call.ts';
-import { type Finished, runCommand } from '../support/command.ts';
+import { answerOnTerminal, type Finished, runCommand } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { projectFolder } from '../support/project.ts';
@@ -88,6 +88,12 @@ test('a plan whose folder is gone is taken out by a migration, once it is taken 
   const unasked = await drop(folder, [], url);
   expect(unasked.code).toBe(2);
   expect(unasked.stderr).toContain('--yes');
+  const words = [script, 'drop', 'trial', '--workdir', folder];
+  const declined = await answerOnTerminal(words, { DATABASE_URL: url }, 'n');
+  expect(declined, declined.said).toMatchObject({
+    code: 3,
+    said: expect.stringContaining('Nothing was written.'),
+  });
   expect(files()).toEqual(before);
 
   const done = await drop(folder, ['--yes', '--json'], url);

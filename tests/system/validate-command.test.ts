@@ -1,19 +1,22 @@
 /** `npm run validate` as a process on a real database through the real Data API: what it does, says, and ends with. */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Sql } from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { UsageError } from '../../scripts/command/usage.ts';
 import { parseOptions } from '../../scripts/validate/options.ts';
 import { call, value } from '../support/call.ts';
-import { freshProject, type Project, runCommand, startCommand } from '../support/command.ts';
+import {
+  answerOnTerminal,
+  freshProject,
+  type Project,
+  runCommand,
+  startCommand,
+} from '../support/command.ts';
 import { checksums, migrateAll, rollbackAll } from '../support/imago.ts';
 import { startProxy } from '../support/proxy.ts';
-import { cheapStarts } from '../support/starts.ts';
 import { createTally } from '../support/tally.ts';
 import { until } from '../support/until.ts';
 
@@ -329,26 +332,8 @@ describe('npm run validate after a run', () => {
 });
 
 /** Asks for a fix on a terminal, and answers. */
-async function fixOnTerminal(
-  environment: Record<string, string>,
-  answer: string,
-): Promise<{ code: number | null; said: string }> {
-  const line = `${process.execPath} scripts/validate.ts --fix-issues`;
-  const child = spawn('script', ['-qec', line, '/dev/null'], {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
-    env: { PATH: process.env.PATH, ...cheapStarts, ...environment },
-  });
-  let said = '';
-  let answered = false;
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  child.stdout.on('data', (chunk: Buffer) => {
-    said += chunk;
-    if (answered || !said.includes('[y/N]')) return;
-    answered = true;
-    child.stdin.write(`${answer}\n`);
-  });
-  return { code: await ended, said };
-}
+const fixOnTerminal = (environment: Record<string, string>, answer: string) =>
+  answerOnTerminal(['scripts/validate.ts', '--fix-issues'], environment, answer);
 
 describe('npm run validate, held up', () => {
   async function throughProxy(project: Project) {

@@ -21,9 +21,8 @@ begin
   update imago_fleet.rollout_member x
   set queued_at = case when x.queued_at > now_at then x.queued_at - back else x.queued_at end,
     due_at = case when x.due_at > now_at then x.due_at - back else x.due_at end,
-    begun_at = case when x.begun_at > now_at then x.begun_at - back else x.begun_at end,
     seen_at = case when x.seen_at > now_at then x.seen_at - back else x.seen_at end
-  where greatest(x.queued_at, x.due_at, x.begun_at, x.seen_at) > now_at;
+  where greatest(x.queued_at, x.due_at, x.seen_at) > now_at;
   update imago_fleet_jobs.job j
   set start_after = case when j.start_after > now_at then j.start_after - back else j.start_after end,
     started_on = case when j.started_on > now_at then j.started_on - back else j.started_on end,

@@ -16,10 +16,7 @@ begin
     from imago_fleet.rollout_member x
     join imago_fleet.rollout r on r.id = x.rollout
     join imago_fleet.member m on m.name = x.member
-    where x.member = target.member and x.state = 'working' and x.task = 'move'
-      -- One that is done within a second needs no help, and its worker then counts on having been alone.
-      and x.begun_at < pg_catalog.clock_timestamp() - interval '2 seconds'
-      and r.state = 'running' and r.kind <> 'push'
+    where x.member = target.member and x.state = 'working' and x.task = 'move' and r.state = 'running' and r.kind <> 'push'
     limit 1);
 end
 $$;

@@ -13,7 +13,8 @@ begin
     return query
       select p.severity, p.kind, p.object, p.message,
         p.hint || case p.kind when 'wrong_type' then format(
-          ' Or add a column to walk by: alter table %s add walk_key bigint generated always as identity unique;', staged.source)
+          ' Or add a column to walk by, which rewrites the table while nobody can use it: '
+          'alter table %s add walk_key bigint generated always as identity unique;', staged.source)
         else '' end
       from imago.column_problems(staged.source, name, case cardinality(names)
         when 1 then array['uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying']
