@@ -2,7 +2,7 @@
 import type { ISql, Sql } from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { prepareAll } from '../support/avatars.ts';
-import { call, refusal, value } from '../support/call.ts';
+import { call, type DatabaseError, refusal, value } from '../support/call.ts';
 import { createApp } from '../support/conformance/app.ts';
 import { finalize, prepare } from '../support/conformance/steps.ts';
 import { freshDatabase, madeOnce, type TestDatabase } from '../support/database.ts';
@@ -311,7 +311,13 @@ describe('profile_gigs, while both sides hold the data', () => {
     const writer = async (seed: number, write: (session: Sql, n: number) => Promise<unknown>) => {
       const session = db.connect();
       let count = 0;
-      for (; going; count++) await write(session, seed + 37 * count);
+      try {
+        for (; going; count++) await write(session, seed + 37 * count);
+      } catch (error) {
+        // Who waited for whom, and in which statement of ours.
+        const { message, detail, where } = error as DatabaseError;
+        throw new Error(`writer ${seed}: ${[message, detail, where].join(' · ')}`, { cause: error });
+      }
       return count;
     };
     // Each locks its rows in key order: two statements that write several rows in the order in which they lie can
