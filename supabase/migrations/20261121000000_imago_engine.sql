@@ -10147,19 +10147,19 @@ declare
 begin
   select s.* into strict sync from imago.plan_sync s where s.plan = plan_name and s.position = sync_position;
   if handle_failed_sync.sqlstate in ('55P03', '40P01') and not raiser.by_app then
-    -- Who waits for us, having written the side that we write to, is likely who we wait for. One of the two has to let go before
-    -- deadlock_timeout (1 s), or the detector picks a write of the app. The one that goes forward does, at once: the new side and
-    -- its journal are as they were then, and the other one, which follows both, writes over both sides.
+    -- Who waits for us, having written the side that we write to, is likely who we wait for, also where a third one stands
+    -- between, who waits for the row that both want. One of the two has to let go before deadlock_timeout (1 s), or the detector
+    -- picks a write of the app. The one that goes forward does, at once: the new side and its journal are as they were then, and
+    -- the other one, which follows both, writes over both sides.
     waited_for := not sync."strict"
       and exists (
         select from imago.plan_sync o
         where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction and (sync.direction = 'forward' or o."strict"))
       and exists (
-        select from pg_catalog.pg_locks l
+        select from unnest(imago.waiting_behind()) l(pid)
         join pg_catalog.pg_locks h on h.pid = l.pid and h.granted and h.locktype = 'relation' and h.mode = 'RowExclusiveLock'
         join imago.plan_sync o on o.relation::pg_catalog.regclass = h.relation
-        where not l.granted and pg_catalog.pg_backend_pid() = any (pg_catalog.pg_blocking_pids(l.pid))
-          and o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
+        where o.plan = sync.plan and o.stage = sync.stage and o.direction <> sync.direction
           -- A batch gives way by itself, sooner than we need to.
           and not exists (
             select from pg_catalog.pg_locks m
@@ -22147,6 +22147,28 @@ as $$
       jsonb_build_object('signal', 'read_only', 'level', 2, 'reason', imago.read_only_reason()))))
 $$;
 comment on function imago.waiting_answer(text, text) is 'What migrate_batch and rollback_batch return while the database is read-only: nothing was done, nothing is lost.';
+
+-- imago.waiting_behind
+create or replace function imago.waiting_behind()
+returns integer[]
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return (
+    with recursive waiters as materialized (
+      select l.pid, pg_catalog.pg_blocking_pids(l.pid) as blockers from pg_catalog.pg_locks l where not l.granted
+    ), behind(pid) as (
+      select w.pid from waiters w where pg_catalog.pg_backend_pid() = any (w.blockers)
+      union
+      select w.pid from behind b join waiters w on b.pid = any (w.blockers)
+    )
+    select array_agg(b.pid) from behind b where b.pid <> pg_catalog.pg_backend_pid());
+end
+$$;
+comment on function imago.waiting_behind() is
+  'Sessions that wait for this one, directly or in a line behind somebody who does; null: none.';
 
 -- imago.waiting_fields
 create or replace function imago.waiting_fields()

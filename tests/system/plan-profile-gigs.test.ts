@@ -314,7 +314,7 @@ describe('profile_gigs, while both sides hold the data', () => {
       try {
         for (; going; count++) await write(session, seed + 37 * count);
       } catch (error) {
-        // Who waited for whom, and in which statement of ours.
+        // Which session waited for which, and in which statement of ours.
         const { message, detail, where } = error as DatabaseError;
         throw new Error(`writer ${seed}: ${[message, detail, where].join(' · ')}`, { cause: error });
       }

@@ -44,9 +44,9 @@ class Writer {
   readonly #sql: Sql;
   pid = 0;
 
-  constructor(side: Side) {
+  constructor(side: Side, sql = db.connect()) {
     this.side = side;
-    this.#sql = db.connect();
+    this.#sql = sql;
   }
 
   async begin(gated: boolean): Promise<void> {
@@ -154,4 +154,36 @@ describe.each([
       },
     );
   });
+
+  test.each<[Side, Side]>([
+    ['User', 'Gigs'],
+    ['Gigs', 'User'],
+  ])(
+    'a third one, who wants the row of %s as well, stands between the two: no error of a deadlock',
+    async (side, other) => {
+      await open(settled);
+      // Without giving way the two would hold on for so long, and the third one's deadlock detector looks meanwhile.
+      await db.sql`update imago.setting set value = '20000' where name = 'sync_wait_ms'`;
+      const patient = db.connect({ role: 'supabase_admin' });
+      await patient`set deadlock_timeout = '4s'`;
+      const control = db.connect();
+      for (const gate of Object.values(GATES)) await control`select pg_advisory_lock(${gate})`;
+      const done: Promise<void>[] = [];
+      const begin = async (writer: Writer, gated: boolean) => {
+        await writer.begin(gated);
+        done.push(writer.write().then(() => writer.end('commit')));
+        await untilBlocked(db.sql, writer.pid);
+      };
+      const across = new Writer(other);
+      await begin(new Writer(side), true);
+      await begin(across, true);
+      await begin(new Writer(side, patient), false);
+      await control`select pg_advisory_unlock(${GATES[other]})`;
+      // Its sync wants the row, too, and stands in line behind the third one.
+      await untilBlocked(db.sql, across.pid);
+      await control`select pg_advisory_unlock(${GATES[side]})`;
+      await Promise.all(done);
+      await expectExact(['User', 'Gigs']);
+    },
+  );
 });
