@@ -7964,7 +7964,13 @@ $$;
 comment on function imago.fingerprint_part(text, text) is 'SQL expression: what one column adds to the fingerprint of a row.';
 
 -- imago.finish_run
-create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz, attempts_left integer)
+create or replace function imago.finish_run(
+  run imago.run,
+  plan imago.plan,
+  deadline timestamptz,
+  attempts_left integer,
+  checks_deadline timestamptz default null
+)
 returns imago.moves
 language plpgsql
 volatile
@@ -8058,11 +8064,11 @@ begin
       return result;
     end if;
   end if;
-  result.outcome := imago.end_stage(run, plan, checks, lane.waits_since, deadline);
+  result.outcome := imago.end_stage(run, plan, checks, lane.waits_since, coalesce(checks_deadline, deadline));
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: the remaining entities, or looking for them, do not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer, timestamptz) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: the remaining entities, or looking for them, do not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';
 
 -- imago.fired_triggers
 create or replace function imago.fired_triggers(plan_name text, written jsonb)
@@ -22619,6 +22625,9 @@ declare
   size integer;
   whole boolean;
   least_time constant interval := '20 ms';
+  -- While others write, nobody waits for longer than a piece takes. Else for a query over the whole table, if it fits the call.
+  most_ms constant numeric := case when imago.others_seen(imago.last_run(plan.name)) then imago.setting_number('hold_ms') end;
+  estimated_ms numeric;
   context text;
   hint text;
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
@@ -22640,8 +22649,9 @@ begin
     size := imago.walk_size(item.size, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
-    whole := not item.in_pieces and imago.estimated_rest_ms(plan_check, item.cursor_key) * interval '1 ms'
-      < 2 * greatest(deadline - piece_started, least_time);
+    estimated_ms := case when not item.in_pieces then imago.estimated_rest_ms(plan_check, item.cursor_key) end;
+    whole := coalesce(
+      estimated_ms * interval '1 ms' < 2 * greatest(deadline - piece_started, least_time) and (estimated_ms > most_ms) is not true, false);
     if not whole and not may_step and not item.in_pieces then
       return item;
     end if;
@@ -22654,13 +22664,13 @@ begin
     next.checked := next.checked + piece.rows;
     next.cursor_key := piece.last_key;
     next.piece_ms := case when piece.rows <= 1000 then greatest(next.piece_ms, took) else next.piece_ms end;
-    next.size := imago.next_walk_size(size, took);
+    next.size := imago.next_walk_size(size, took, most_ms::integer);
     next.done := piece.last_key is null;
     if next.done then
       next.total := greatest(1, next.checked);
     end if;
     item := next;
-    exit when item.done or clock_timestamp() >= deadline;
+    exit when item.done or clock_timestamp() >= deadline or imago.is_waited_for();
   end loop;
   return item;
 exception
@@ -22852,6 +22862,7 @@ declare
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
+  checks_deadline timestamptz;
   others_write boolean;
   is_turn boolean;
   rest_until timestamptz;
@@ -22881,6 +22892,7 @@ begin
       return imago.resting_answer(run, rest_until, started);
     end if;
     deadline := imago.call_deadline((imago.call_budget(run, max_ms, others_write) * sqrt(governor.share))::integer);
+    checks_deadline := imago.call_deadline((max_ms * sqrt(governor.share))::integer);
   end if;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
@@ -22931,7 +22943,9 @@ begin
       -- What has been moved should not stay locked while an index is built that takes a moment.
       exit;
     else
-      moves := imago.finish_run(run, plan, deadline, attempts_left);
+      -- Checks hold no row: unless this call has moved some, they may take all of its time, though others write.
+      moves := imago.finish_run(run, plan, deadline, attempts_left,
+        case when coalesce((totals ->> 'moved')::bigint, 0) = 0 then checks_deadline end);
     end if;
     attempts_left := attempts_left - moves.attempts;
     rows := imago.add_counts(rows, moves.rows);
@@ -23004,10 +23018,11 @@ begin
       validation.state := case when imago.reopen_findings(validation.id) then 'fixing' else 'done' end;
     end if;
     worked := true;
-    exit when clock_timestamp() >= deadline or imago.timed_out();
+    exit when clock_timestamp() >= deadline or imago.timed_out() or imago.is_waited_for();
   end loop;
   -- A call does something even where its time was up before it came here: else no number of calls would do.
-  if validation.state = 'fixing' and (not worked or clock_timestamp() < deadline) and not imago.timed_out() then
+  if validation.state = 'fixing'
+    and (not worked or clock_timestamp() < deadline and not imago.is_waited_for()) and not imago.timed_out() then
     validation.state := imago.work_fixes(validation, plan, deadline);
   end if;
   update imago.validation v set state = validation.state, updated_at = clock_timestamp() where v.id = work_validation.validation.id;

@@ -62,6 +62,29 @@ describe('a call that holds a row which somebody waits for', () => {
   });
 });
 
+test('a validation that keeps somebody waiting for a table ends after its piece, and goes on with the next call', async () => {
+  const db = await app({ users: 1000 });
+  await prepareAll(db.sql);
+  await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+  await post(db);
+  await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
+  await db.sql`update imago.setting set value = '600000' where name = 'quiet_ms'`;
+  // Pieces as small as they get.
+  await db.sql`update imago.setting set value = '1' where name = 'hold_ms'`;
+  const other = db.connect({ max: 1 });
+  let ended = false;
+  const answer = call(db.sql, 'validate_migration', { max_ms: 60_000 }).finally(() => {
+    ended = true;
+  });
+  while (!ended) {
+    await other.begin((tx) => tx`lock table public.users in access exclusive mode`);
+  }
+  expect((await answer).has_more).toBe(true);
+  let last = await answer;
+  while (last.has_more) last = await call(db.sql, 'validate_migration', { max_ms: 60_000 });
+  expect(last.status).toBe('done');
+});
+
 describe('whether others write the plan’s tables', () => {
   const others = (db: TestDatabase) =>
     call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 }).then(({ others_write }) => others_write);
@@ -173,13 +196,14 @@ describe('whether others write the plan’s tables', () => {
 
 describe('beside an app that writes', () => {
   /** A run of several lanes that has seen the app write. */
-  const besideApp = async () => {
-    const db = await app({ users: 4500 });
+  const besideApp = async ({ users = 4500 } = {}) => {
+    const db = await app({ users });
     await db.sql`update imago.setting set value = '50' where name = 'beside_app_percent'`;
     await db.sql`analyze public.users`;
     await prepareAll(db.sql);
     await call(db.sql, 'migrate_batch', { batch_size: 5, max_ms: 1 });
-    expect(await value<number>(db.sql, 'select count(*)::int from imago.lane')).toBeGreaterThan(2);
+    if (users > 4000)
+      expect(await value<number>(db.sql, 'select count(*)::int from imago.lane')).toBeGreaterThan(2);
     await post(db);
     return db;
   };
@@ -215,6 +239,30 @@ describe('beside an app that writes', () => {
     await other`commit`;
     await rested(db);
     expect(await batch(db)).toMatchObject({ status: 'working', migrated: 5 });
+  });
+
+  test('the checks at the end of a run, which hold no row, take as few calls as they take alone', async () => {
+    const db = await besideApp({ users: 600 });
+    await db.sql`update imago.setting set value = '600000' where name = 'quiet_ms'`;
+    await db.sql`update imago.setting set value = '100' where name = 'beside_app_percent'`;
+    await db.sql`update imago.setting set value = '1' where name = 'hold_ms'`;
+    await db.sql`update imago.setting set value = '0' where name = 'writer_wait_ms'`;
+    // What the planner takes to be long is looked at piece by piece, here ten rows at a time.
+    await db.sql`create function public.slow() returns boolean language plpgsql cost 100000 as 'begin return false; end'`;
+    await db.sql`
+      insert into imago.plan_check (plan, position, name, severity, phase, meaning, remedy, source, query)
+      values ('avatars', 90, 'slow', 'error', 'after', 'Never.', 'Nothing.', 'public.users',
+              'select s.id as key, s.id as entity from public.users s where public.slow()')`;
+    let calls = 0;
+    for (let ended = false; !ended; ) {
+      const answer = await call(db.sql, 'migrate_batch', { max_ms: 60_000 });
+      expect(answer).toMatchObject({ others_write: true, error: null });
+      const checking = await value<number>(db.sql, 'select count(*)::int from imago.validation');
+      if (checking > 0) calls += 1;
+      ended = !answer.has_more;
+    }
+    // Some to begin, to end, and to prove that nothing has come meanwhile; a piece of ten rows a call were hundreds of them.
+    expect(calls).toBeLessThan(20);
   });
 
   test('with beside_app_percent at 100 all callers work all the time', async () => {

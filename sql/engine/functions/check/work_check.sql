@@ -15,6 +15,9 @@ declare
   size integer;
   whole boolean;
   least_time constant interval := '20 ms';
+  -- While others write, nobody waits for longer than a piece takes. Else for a query over the whole table, if it fits the call.
+  most_ms constant numeric := case when imago.others_seen(imago.last_run(plan.name)) then imago.setting_number('hold_ms') end;
+  estimated_ms numeric;
   context text;
   hint text;
   -- Kept aside and taken over as a whole: a cancel may come between any two lines.
@@ -36,8 +39,9 @@ begin
     size := imago.walk_size(item.size, deadline - piece_started);
     -- One query over whole tables costs a tenth of its pieces, but cannot be stopped half-way: for that it may take twice the time
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
-    whole := not item.in_pieces and imago.estimated_rest_ms(plan_check, item.cursor_key) * interval '1 ms'
-      < 2 * greatest(deadline - piece_started, least_time);
+    estimated_ms := case when not item.in_pieces then imago.estimated_rest_ms(plan_check, item.cursor_key) end;
+    whole := coalesce(
+      estimated_ms * interval '1 ms' < 2 * greatest(deadline - piece_started, least_time) and (estimated_ms > most_ms) is not true, false);
     if not whole and not may_step and not item.in_pieces then
       return item;
     end if;
@@ -50,13 +54,13 @@ begin
     next.checked := next.checked + piece.rows;
     next.cursor_key := piece.last_key;
     next.piece_ms := case when piece.rows <= 1000 then greatest(next.piece_ms, took) else next.piece_ms end;
-    next.size := imago.next_walk_size(size, took);
+    next.size := imago.next_walk_size(size, took, most_ms::integer);
     next.done := piece.last_key is null;
     if next.done then
       next.total := greatest(1, next.checked);
     end if;
     item := next;
-    exit when item.done or clock_timestamp() >= deadline;
+    exit when item.done or clock_timestamp() >= deadline or imago.is_waited_for();
   end loop;
   return item;
 exception

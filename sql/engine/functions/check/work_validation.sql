@@ -21,10 +21,11 @@ begin
       validation.state := case when imago.reopen_findings(validation.id) then 'fixing' else 'done' end;
     end if;
     worked := true;
-    exit when clock_timestamp() >= deadline or imago.timed_out();
+    exit when clock_timestamp() >= deadline or imago.timed_out() or imago.is_waited_for();
   end loop;
   -- A call does something even where its time was up before it came here: else no number of calls would do.
-  if validation.state = 'fixing' and (not worked or clock_timestamp() < deadline) and not imago.timed_out() then
+  if validation.state = 'fixing'
+    and (not worked or clock_timestamp() < deadline and not imago.is_waited_for()) and not imago.timed_out() then
     validation.state := imago.work_fixes(validation, plan, deadline);
   end if;
   update imago.validation v set state = validation.state, updated_at = clock_timestamp() where v.id = work_validation.validation.id;

@@ -1,4 +1,10 @@
-create or replace function imago.finish_run(run imago.run, plan imago.plan, deadline timestamptz, attempts_left integer)
+create or replace function imago.finish_run(
+  run imago.run,
+  plan imago.plan,
+  deadline timestamptz,
+  attempts_left integer,
+  checks_deadline timestamptz default null
+)
 returns imago.moves
 language plpgsql
 volatile
@@ -92,8 +98,8 @@ begin
       return result;
     end if;
   end if;
-  result.outcome := imago.end_stage(run, plan, checks, lane.waits_since, deadline);
+  result.outcome := imago.end_stage(run, plan, checks, lane.waits_since, coalesce(checks_deadline, deadline));
   return result;
 end
 $$;
-comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: the remaining entities, or looking for them, do not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';
+comment on function imago.finish_run(imago.run, imago.plan, timestamptz, integer, timestamptz) is 'Goes on with a run whose lanes are done, up to its next stage or its end. Waits for writers in flight (bounded), builds the indexes that rollback needs, proves that nothing is left, sets aside what cannot be reached and moves what can; then begins the next stage or, after the last, goes through the checks and ends the run. Outcome built: writers wait for the end of the call; indexing: pg_cron has to build an index; incomplete: the remaining entities, or looking for them, do not fit a call; timeout: the checks go on with the next call; claimed, external: what was handed out has yet to come back.';

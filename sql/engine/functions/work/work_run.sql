@@ -18,6 +18,7 @@ declare
   attempts_left integer := imago.setting_number('max_sub_batches');
   started timestamptz := clock_timestamp();
   deadline timestamptz := imago.call_deadline(max_ms);
+  checks_deadline timestamptz;
   others_write boolean;
   is_turn boolean;
   rest_until timestamptz;
@@ -47,6 +48,7 @@ begin
       return imago.resting_answer(run, rest_until, started);
     end if;
     deadline := imago.call_deadline((imago.call_budget(run, max_ms, others_write) * sqrt(governor.share))::integer);
+    checks_deadline := imago.call_deadline((max_ms * sqrt(governor.share))::integer);
   end if;
   if run.state <> 'running' then
     outcome := imago.end_status(run);
@@ -97,7 +99,9 @@ begin
       -- What has been moved should not stay locked while an index is built that takes a moment.
       exit;
     else
-      moves := imago.finish_run(run, plan, deadline, attempts_left);
+      -- Checks hold no row: unless this call has moved some, they may take all of its time, though others write.
+      moves := imago.finish_run(run, plan, deadline, attempts_left,
+        case when coalesce((totals ->> 'moved')::bigint, 0) = 0 then checks_deadline end);
     end if;
     attempts_left := attempts_left - moves.attempts;
     rows := imago.add_counts(rows, moves.rows);
