@@ -22651,7 +22651,8 @@ begin
     -- that is left. What a piece takes at any size always fits, so that calls with hardly any time come to an end.
     estimated_ms := case when not item.in_pieces then imago.estimated_rest_ms(plan_check, item.cursor_key) end;
     whole := coalesce(
-      estimated_ms * interval '1 ms' < 2 * greatest(deadline - piece_started, least_time) and (estimated_ms > most_ms) is not true, false);
+      estimated_ms * interval '1 ms' < 2 * greatest(deadline - piece_started, least_time)
+        and (estimated_ms > most_ms) is not true, false);
     if not whole and not may_step and not item.in_pieces then
       return item;
     end if;
