@@ -218,7 +218,23 @@ describe('finalize refuses by name, and does nothing, with', () => {
     const db = await migrated();
     await db.sql`update avatars set name = 'Edited' where id = (select active_avatar_id from users order by id limit 1)`;
     await rollbackAll(db.sql);
-    expect((await refused(db)).reasons).toMatch(/1 user in conflict \(/);
+    const { reasons, hint } = await refused(db);
+    expect(reasons).toMatch(/1 user in conflict \(/);
+    expect(hint).toContain('or migrate again');
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ state: 'succeeded', conflicts: 0 });
+    expect(await finalize(db)).toMatchObject({ state: 'finalizing' });
+  });
+
+  test('users that a rollback could not take back', async () => {
+    const db = await migrated();
+    await db.sql.unsafe(`
+      create function public.refuse() returns trigger language plpgsql as $$ begin raise check_violation; end $$;
+      create trigger refuse before update on public.users for each row when (new.active_avatar_id is null) execute function public.refuse()`);
+    expect((await rollbackAll(db.sql)).at(-1)).toMatchObject({ state: 'failed' });
+    expect((await refused(db)).reasons).toMatch(/users set aside \(/);
+    await db.sql`drop trigger refuse on public.users`;
+    expect((await migrateAll(db.sql)).at(-1)).toMatchObject({ state: 'succeeded', failed: 0, conflicts: 0 });
+    expect(await finalize(db)).toMatchObject({ state: 'finalizing' });
   });
 
   test('a check that fails, with what it finds', async () => {
