@@ -4081,6 +4081,7 @@ stable
 set search_path = ''
 -- Pieces are small: each is an index range, also where statistics are old; whole tables are better read. The app keeps its other cores.
 set enable_seqscan = off
+set random_page_cost = 1.1
 set jit = off
 set max_parallel_workers_per_gather = 0
 -- Hashes of a million rows fit in.
@@ -4093,6 +4094,7 @@ begin
   -- The query may call functions of the app.
   perform set_config('search_path', imago.app_search_path(), true);
   perform pg_catalog.set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
+  perform pg_catalog.set_config('random_page_cost', case when whole then '1.1' else '0.1' end, true);
   if plan_check.counts then
     execute format(
       'with piece as materialized (select f.* from (%s) f where %s)
@@ -15141,6 +15143,9 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
+-- Keys are looked up, as many as a table may have: by the costs of a disk it would be read whole for a thousand of them.
+set enable_seqscan = off
+set random_page_cost = 0.1
 as $$
 declare
   result text[];
@@ -20161,6 +20166,9 @@ create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan
 language plpgsql
 stable
 set search_path = ''
+-- As pending_keys.
+set enable_seqscan = off
+set random_page_cost = 0.1
 as $$
 begin
   if fixed.id is null then

@@ -5,6 +5,7 @@ import { prepareAll } from '../support/avatars.ts';
 import { call } from '../support/call.ts';
 import { createApp } from '../support/conformance/app.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { createPlan, PLAN } from '../support/plan.ts';
 
 const databases: TestDatabase[] = [];
 afterEach(async () => {
@@ -70,4 +71,31 @@ describe.each([
     await db.sql`analyze`;
     expect(await readWhole(db.sql, plan, source, key)).toEqual([]);
   });
+});
+
+test('a thousand keys are looked up, where the planner would rather read the whole table', async () => {
+  const db = await freshDatabase();
+  databases.push(db);
+  await db.sql.unsafe(`
+    create table public.contacts (id integer primary key, email text, name text);
+    insert into public.contacts select i, 'e' || i / 2, repeat('x', 50) from generate_series(1, 40000) i;
+    create index on public.contacts (email)`);
+  await createPlan(db.sql, {
+    table: 'contacts',
+    key: 'id',
+    keyType: 'integer',
+    pending: 'exists (select from public.contacts d where d.email = s.email and d.id < s.id)',
+    apply: `update public.contacts set email = 'u' || id where id = any (keys);`,
+    writes: [{ relation: 'public.contacts', entity: 'id', columns: ['email'] }],
+  });
+  await prepareAll(db.sql, PLAN);
+  await db.sql`vacuum analyze public.contacts`;
+  // A session that has read nothing yet.
+  const [read] = await db.connect({ max: 1 }).begin(async (tx) => {
+    await tx`select imago.pending_keys(imago.find_plan(${PLAN}), array(select i::text from generate_series(1, 1000) i))`;
+    return await tx<{ rows: number }[]>`
+      select (idx_tup_fetch + seq_tup_read)::integer as rows from pg_stat_xact_user_tables where relid = 'public.contacts'::regclass`;
+  });
+  // The keys, and those with the same address.
+  expect(read?.rows).toBeLessThan(5000);
 });

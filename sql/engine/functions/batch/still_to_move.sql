@@ -2,6 +2,9 @@ create or replace function imago.still_to_move(plan imago.plan, fixed imago.plan
 language plpgsql
 stable
 set search_path = ''
+-- As pending_keys.
+set enable_seqscan = off
+set random_page_cost = 0.1
 as $$
 begin
   if fixed.id is null then

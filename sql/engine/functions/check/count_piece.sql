@@ -13,6 +13,7 @@ stable
 set search_path = ''
 -- Pieces are small: each is an index range, also where statistics are old; whole tables are better read. The app keeps its other cores.
 set enable_seqscan = off
+set random_page_cost = 1.1
 set jit = off
 set max_parallel_workers_per_gather = 0
 -- Hashes of a million rows fit in.
@@ -25,6 +26,7 @@ begin
   -- The query may call functions of the app.
   perform set_config('search_path', imago.app_search_path(), true);
   perform pg_catalog.set_config('enable_seqscan', case when whole then 'on' else 'off' end, true);
+  perform pg_catalog.set_config('random_page_cost', case when whole then '1.1' else '0.1' end, true);
   if plan_check.counts then
     execute format(
       'with piece as materialized (select f.* from (%s) f where %s)

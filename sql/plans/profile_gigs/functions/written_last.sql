@@ -2,8 +2,8 @@ create or replace function profile_gigs.written_last(user_id integer, gig_id int
 returns text
 language plpgsql
 stable
--- Dearer than a comparison, by PostgreSQL's default for its language: asked only where the sides differ. Any dearer, and the planner
--- would read the whole table of users rather than ask so often as it takes to look them up.
+-- By PostgreSQL's default for its language it costs more than a comparison: asked only where the sides differ. If it cost
+-- more than that, the planner would read the whole table of users, to ask less often.
 set search_path = ''
 as $$
 declare
