@@ -9,6 +9,7 @@ import { newMember } from '../scripts/fleet/new-member.ts';
 import { type MemberJob, Queue } from '../scripts/fleet/queue.ts';
 import { startRollout } from '../scripts/fleet/rollout.ts';
 import { installFleet } from '../scripts/fleet/schema.ts';
+import { wishOf } from '../scripts/fleet/wish.ts';
 import { dropDatabase, type Server } from './server.ts';
 
 export interface Capacity {
@@ -39,18 +40,7 @@ export async function controlCapacity(
       names.map((name) => newMember(name, { databaseUrlEnv: 'NOT_SET' })),
       true,
     );
-    await startRollout(control, {
-      kind: 'migrate',
-      plan: 'avatars',
-      waves: ['100%'],
-      members: [],
-      labels: [],
-      perServer: undefined,
-      stopPercent: 100,
-      soakSeconds: 0,
-      tries: 10,
-      run: {},
-    });
+    await startRollout(control, wishOf('migrate', 'avatars', { stopPercent: 100 }));
     await queueAll(control, url);
     const lines: Capacity[] = [];
     for (const count of connections) lines.push(await load(server, database, url, count, seconds));

@@ -5,7 +5,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import Table from 'cli-table3';
 import { Command, InvalidArgumentError } from 'commander';
 import postgres from 'postgres';
 import { duration, whole } from '../scripts/command/figures.ts';
@@ -14,10 +13,11 @@ import { openControl } from '../scripts/fleet/control.ts';
 import { startWorker } from '../scripts/fleet/local-workers.ts';
 import { addMembers } from '../scripts/fleet/members.ts';
 import { newMember } from '../scripts/fleet/new-member.ts';
-import type { Wish } from '../scripts/fleet/options.ts';
 import { changeRollout, readProgress, startRollout } from '../scripts/fleet/rollout.ts';
 import { installFleet } from '../scripts/fleet/schema.ts';
-import { type Capacity, controlCapacity, transactions } from './fleet-control.ts';
+import { wishOf } from '../scripts/fleet/wish.ts';
+import { controlCapacity, transactions } from './fleet-control.ts';
+import { type Line, toText } from './fleet-report.ts';
 import { describeMachine } from './machine.ts';
 import { createTemplate, type Server, startServer, type Template } from './server.ts';
 
@@ -31,24 +31,6 @@ interface Options {
   connections: number[];
   loadSeconds: number;
   json: boolean;
-}
-
-interface Line {
-  round: number;
-  way: string;
-  workers: number;
-  seconds: number;
-  membersPerMinute: number;
-  killed: number;
-  takenOver: number;
-  /** Of the workers: at the end of the first third, and at the end. */
-  megabytes: { early: number; late: number } | undefined;
-  /** Of a fleet: of each member from being taken to its end, the shortest first; without those taken twice. */
-  memberSeconds?: number[];
-  /** Of the control database: for each member, with what workers ask meanwhile, and of each worker in a second without any. */
-  transactions?: { perMember: number; idlePerSecond: number };
-  moved: number;
-  wrong: number;
 }
 
 /** Measures all lines, and prints them. Exit code 1 where somebody was not moved, or moved twice. */
@@ -239,18 +221,7 @@ async function byFleet(
 }
 
 /** A rollout over all members. */
-const all: Wish = {
-  kind: 'migrate',
-  plan: 'avatars',
-  waves: ['100%'],
-  members: [],
-  labels: [],
-  perServer: undefined,
-  stopPercent: 10,
-  soakSeconds: 0,
-  tries: 10,
-  run: {},
-};
+const all = wishOf('migrate', 'avatars');
 
 const idleMs = 10_000;
 
@@ -334,80 +305,6 @@ async function measured(
     `  ${duration(line.seconds * 1000)}, ${whole((members * 60) / line.seconds)} members a minute, ${wrong} wrong`,
   );
   return { ...line, membersPerMinute: (members * 60) / line.seconds, moved, wrong };
-}
-
-function toText(
-  lines: readonly Line[],
-  control: readonly Capacity[],
-  { members, users, slots }: Options,
-): string {
-  const times = timesOfDirectly(lines);
-  const table = new Table({
-    head: [
-      'way',
-      'workers',
-      'time',
-      'members/min',
-      'times directly',
-      'killed',
-      'taken over',
-      'MB early/late',
-      'moved once',
-      'wrong',
-    ],
-    style: { head: [], border: [] },
-  });
-  for (const same of Map.groupBy(lines, ({ way, workers: count }) => `${way} ${count}`).values()) {
-    const line = middle(same, ({ seconds }) => seconds);
-    table.push([
-      line.way,
-      line.workers,
-      duration(line.seconds * 1000),
-      whole(line.membersPerMinute),
-      shown(same.map((one) => times.get(one) ?? Number.NaN)),
-      line.killed,
-      line.takenOver,
-      line.megabytes ? `${Math.round(line.megabytes.early)} / ${Math.round(line.megabytes.late)}` : '',
-      whole(line.moved),
-      line.wrong,
-    ]);
-  }
-  const load = new Table({
-    head: ['connections', 'jobs/s', 'a job, p50 / p95', 'transactions/s'],
-    style: { head: [], border: [] },
-  });
-  for (const { connections, jobs, seconds, jobMs, transactionsPerSecond } of control) {
-    load.push([
-      connections,
-      whole(jobs / seconds),
-      `${duration(jobMs.p50)} / ${duration(jobMs.p95)}`,
-      whole(transactionsPerSecond),
-    ]);
-  }
-  return `${whole(members)} members of ${whole(users)} users, ${slots} at a time of each worker
-${table.toString()}
-The control database alone: a job taken, noted, ended and made again
-${load.toString()}`;
-}
-
-/** How many times as long as the direct calls of its round each line took. */
-function timesOfDirectly(lines: readonly Line[]): Map<Line, number> {
-  const directly = new Map(
-    lines.filter(({ way }) => way === 'directly').map((one) => [one.round, one.seconds]),
-  );
-  return new Map(lines.map((line) => [line, line.seconds / (directly.get(line.round) ?? Number.NaN)]));
-}
-
-/** The one in the middle, and of an even number the lower one. */
-function middle<Item>(items: readonly Item[], by: (item: Item) => number): Item {
-  const sorted = items.toSorted((a, b) => by(a) - by(b));
-  return sorted[Math.floor((sorted.length - 1) / 2)] as Item;
-}
-
-function shown(ratios: readonly number[]): string {
-  const range = [Math.min(...ratios), Math.max(...ratios)].map((one) => one.toFixed(2));
-  const said = middle(ratios, (one) => one).toFixed(2);
-  return ratios.length > 1 ? `${said} (${range.join(' to ')})` : said;
 }
 
 function parse(argv: readonly string[]): Options {

@@ -10,6 +10,7 @@ import { duration, whole } from '../scripts/command/figures.ts';
 import { runCli } from '../scripts/supabase-cli.ts';
 import { startNode } from './children.ts';
 import { describeMachine } from './machine.ts';
+import { middle } from './middle.ts';
 import { parseVersions } from './options.ts';
 import { type Server, startServer } from './server.ts';
 
@@ -46,13 +47,14 @@ export async function versions(argv: readonly string[]): Promise<number> {
       const [one, other] = [await first(), await second()];
       rounds.push(round % 2 === 0 ? { upgrade: one, push: other } : { upgrade: other, push: one });
     }
-    const ratio = middle(rounds.map((round) => round.upgrade / round.push));
+    const middleOf = (figure: (round: Round) => number) => figure(middle(rounds, figure));
+    const ratio = middleOf((round) => round.upgrade / round.push);
     console.error(`${whole(tables)} tables`);
     const diffMs = tables > 0 ? await diffed(path.join(folder, 'tables'), tables) : undefined;
     const isReached = ratio <= mostTimes && (diffMs ?? 0) <= mostDiffMs;
     const lines = [
-      `upgrade of ${whole(count)} versions: ${duration(middle(rounds.map((round) => round.upgrade)))}`,
-      `supabase db push of the same: ${duration(middle(rounds.map((round) => round.push)))}`,
+      `upgrade of ${whole(count)} versions: ${duration(middleOf((round) => round.upgrade))}`,
+      `supabase db push of the same: ${duration(middleOf((round) => round.push))}`,
       `ratio: ${ratio.toFixed(2)} (at most ${mostTimes}); of each round: ${rounds.map(({ upgrade, push }) => (upgrade / push).toFixed(2)).join(', ')}`,
       ...(diffMs === undefined
         ? []
@@ -138,9 +140,4 @@ async function write(project: string, file: string, text: string): Promise<void>
   const place = path.join(project, 'supabase', file);
   await mkdir(path.dirname(place), { recursive: true });
   await writeFile(place, text);
-}
-
-function middle(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

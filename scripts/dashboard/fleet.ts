@@ -5,8 +5,8 @@ import { readBody, readQuery } from '../../functions/_shared/body.ts';
 import { Problem, problem } from '../../functions/_shared/problems.ts';
 import { CallError } from '../call-error.ts';
 import { expectFleet, explained, isPassing, openControl } from '../fleet/control.ts';
-import type { Wish } from '../fleet/options.ts';
 import { changeRollout, findRollout, readProgress, startRollout } from '../fleet/rollout.ts';
+import type { Wish } from '../fleet/wish.ts';
 import {
   type FleetChanged,
   type FleetWish,

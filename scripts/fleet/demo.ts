@@ -22,6 +22,7 @@ import type { FleetProgress } from './progress.ts';
 import { follow, startRollout } from './rollout.ts';
 import { installFleet } from './schema.ts';
 import { Follower, table } from './show.ts';
+import { wishOf } from './wish.ts';
 
 interface Result {
   progress: FleetProgress;
@@ -110,18 +111,10 @@ async function rollOut(cluster: Cluster, names: string[], options: Options, desk
   const workers = Array.from({ length: options.workers }, () => startWorker(2, controlUrl));
   for (const worker of workers) worker.stderr?.resume();
   atEnd(async () => workers.map((worker) => worker.kill('SIGKILL')));
-  const { rollout } = await startRollout(control, {
-    kind: 'migrate',
-    plan: 'avatars',
-    waves: ['canary', '30%', '100%'],
-    members: [],
-    labels: [],
-    perServer: undefined,
-    stopPercent: 10,
-    soakSeconds: 0,
-    tries: 10,
-    run: {},
-  });
+  const { rollout } = await startRollout(
+    control,
+    wishOf('migrate', 'avatars', { waves: ['canary', '30%', '100%'] }),
+  );
   terminal.info('Two tenants first (canary), then a third of all, then the rest.');
   const follower = new Follower(terminal);
   const killer = killing(workers, options.kills, () => startWorker(2, controlUrl), desk);

@@ -4,9 +4,9 @@ import { knownEngine } from '../../functions/_shared/engine.ts';
 import { CallError } from '../call-error.ts';
 import { problemOf } from '../command/problem.ts';
 import { type Member, reachMember } from './member.ts';
-import type { Wish } from './options.ts';
 import { startRollout } from './rollout.ts';
 import { SecretMissing } from './secrets.ts';
+import type { Wish } from './wish.ts';
 
 /** What was seen of a member. */
 export interface Seen {

@@ -6,21 +6,7 @@ import { commandPrefix, exampleText, usageText } from '../command/invocation.ts'
 import { UsageError } from '../command/usage.ts';
 import { largestCap } from './caps.ts';
 import { type ImportWish, importWish, type NewMember, newMember, type TypedMember } from './new-member.ts';
-import type { RunOptions } from './piece.ts';
-
-/** What a rollout is begun with; fixed by the command that begins it. */
-export interface Wish {
-  kind: 'migrate' | 'rollback' | 'push';
-  plan: string | undefined;
-  waves: string[];
-  members: string[];
-  labels: string[];
-  perServer: number | undefined;
-  stopPercent: number;
-  soakSeconds: number;
-  tries: number;
-  run: RunOptions;
-}
+import { type Wish, wishOf } from './wish.ts';
 
 /** The workers that are started for the time of a command. */
 export interface LocalWorkers {
@@ -210,7 +196,7 @@ export function parserOf(
       choose(
         {
           command: 'run',
-          wish: wishOf('migrate', plan ?? 'avatars', typed),
+          wish: typedWish('migrate', plan ?? 'avatars', typed),
           ...how(typed),
           dryRun: typed.dryRun ?? false,
         },
@@ -223,14 +209,22 @@ export function parserOf(
     .option('-y, --yes', 'do not ask')
     .action((plan: string | undefined, typed: Typed) =>
       choose(
-        { command: 'run', wish: wishOf('rollback', plan ?? 'avatars', typed), ...how(typed), dryRun: false },
+        {
+          command: 'run',
+          wish: typedWish('rollback', plan ?? 'avatars', typed),
+          ...how(typed),
+          dryRun: false,
+        },
         typed,
       ),
     );
   running(add('push', 'push the migrations of this project to members'))
     .option('-y, --yes', 'do not ask')
     .action((typed: Typed) =>
-      choose({ command: 'run', wish: wishOf('push', undefined, typed), ...how(typed), dryRun: false }, typed),
+      choose(
+        { command: 'run', wish: typedWish('push', undefined, typed), ...how(typed), dryRun: false },
+        typed,
+      ),
     );
 
   const which = (name: Name, description: string): Command =>
@@ -359,19 +353,17 @@ function how({ workers, slots = usualSlots, detach = false }: Typed): {
   return { local: { workers, slots }, detach };
 }
 
-function wishOf(kind: Wish['kind'], plan: string | undefined, typed: Typed): Wish {
-  const { wave = '100%', member = [], label = [], perServer, stopWhen = 10, soak = 0, tries = 10 } = typed;
+function typedWish(kind: Wish['kind'], plan: string | undefined, typed: Typed): Wish {
+  const { wave, member = [], label = [], perServer, stopWhen, soak, tries } = typed;
   const { maxMs, batchSize, backup, maxFailures, onFailure, force } = typed;
-  return {
-    kind,
-    plan,
-    waves: wavesOf(wave),
+  return wishOf(kind, plan, {
+    ...(wave !== undefined && { waves: wavesOf(wave) }),
     members: [...new Set(member)].sort(),
     labels: [...new Set(label)].sort(),
     perServer,
-    stopPercent: stopWhen,
-    soakSeconds: soak,
-    tries,
+    ...(stopWhen !== undefined && { stopPercent: stopWhen }),
+    ...(soak !== undefined && { soakSeconds: soak }),
+    ...(tries !== undefined && { tries }),
     run: {
       ...(maxMs !== undefined && { max_ms: maxMs }),
       ...(batchSize !== undefined && { batch_size: batchSize }),
@@ -380,7 +372,7 @@ function wishOf(kind: Wish['kind'], plan: string | undefined, typed: Typed): Wis
       ...(onFailure !== undefined && { on_failure: onFailure }),
       ...(force && { force }),
     },
-  };
+  });
 }
 
 function wavesOf(list: string): string[] {

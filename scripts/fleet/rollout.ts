@@ -5,8 +5,8 @@ import { CallError } from '../call-error.ts';
 import { pause } from '../command/retry.ts';
 import type { AnySql } from './control.ts';
 import { explained, isPassing } from './control.ts';
-import type { Wish } from './options.ts';
 import { type FleetProgress, fleetProgress } from './progress.ts';
+import type { Wish } from './wish.ts';
 
 const startedSchema = z.object({ rollout: z.number(), joined: z.boolean(), outside: z.number().nullish() });
 

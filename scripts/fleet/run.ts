@@ -15,13 +15,14 @@ import { readImport } from './import.ts';
 import { startWorkers } from './local-workers.ts';
 import { lookAt, plannedWaves } from './look.ts';
 import { addMembers, listMembers, removeMembers } from './members.ts';
-import { type Options, parseOptions, type Wish } from './options.ts';
+import { type Options, parseOptions } from './options.ts';
 import type { FleetProgress } from './progress.ts';
 import { metrics } from './prometheus.ts';
 import { changeRollout, findRollout, follow, readProgress, startRollout } from './rollout.ts';
 import { installFleet } from './schema.ts';
 import { Follower, table } from './show.ts';
 import { workTarget } from './target.ts';
+import type { Wish } from './wish.ts';
 import { work } from './worker.ts';
 
 /** How it ended. */

@@ -6,10 +6,10 @@ import { Terminal } from '../../scripts/command/terminal.ts';
 import { openControl } from '../../scripts/fleet/control.ts';
 import { addMembers } from '../../scripts/fleet/members.ts';
 import { newMember, type TypedMember } from '../../scripts/fleet/new-member.ts';
-import type { Wish } from '../../scripts/fleet/options.ts';
 import type { FleetProgress } from '../../scripts/fleet/progress.ts';
 import { readProgress, startRollout } from '../../scripts/fleet/rollout.ts';
 import { installFleet } from '../../scripts/fleet/schema.ts';
+import { type Wish, wishOf } from '../../scripts/fleet/wish.ts';
 import { work } from '../../scripts/fleet/worker.ts';
 import { type DatabaseOptions, freshDatabase, madeOnce, type TestDatabase } from './database.ts';
 import { until } from './until.ts';
@@ -67,21 +67,7 @@ export async function addDatabase(
 }
 
 /** What a rollout is begun with where nothing else is said. */
-export function wish(given: Partial<Wish> = {}): Wish {
-  return {
-    kind: 'migrate',
-    plan: 'avatars',
-    waves: ['100%'],
-    members: [],
-    labels: [],
-    perServer: undefined,
-    stopPercent: 10,
-    soakSeconds: 0,
-    tries: 10,
-    run: {},
-    ...given,
-  };
-}
+export const wish = (given: Partial<Wish> = {}): Wish => wishOf('migrate', 'avatars', given);
 
 export async function begin({ control }: Fleet, given: Partial<Wish> = {}): Promise<number> {
   return (await startRollout(control, wish(given))).rollout;
