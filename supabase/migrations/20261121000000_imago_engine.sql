@@ -1775,7 +1775,8 @@ stable
 set search_path = ''
 as $$
   with batches as (
-    select b.* from imago.batch b where b.run = run_id and b.moved > 0
+    select b.* from imago.batch b join imago.run r on r.id = b.run
+    where b.run = run_id and b.moved > 0 and b.direction = r.direction
   ), relations as (
     select r.key, sum(r.value::bigint) as amount from batches b, jsonb_each_text(b.rows) r group by r.key
   ), calls as (
@@ -16854,7 +16855,7 @@ as $$
   from (
     select b.moved, b.created_at, b.created_at + coalesce(b.ms, 0) * interval '1 ms' as ended
     from imago.batch b
-    where b.run = recent_rate.run.id and b.path <> 'sync' and run.state = 'running'
+    where b.run = recent_rate.run.id and b.path <> 'sync' and b.direction = run.direction and run.state = 'running'
     order by b.id desc
     limit 50
   ) b
@@ -18718,7 +18719,10 @@ begin
       'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
       'cohort', (select r.cohort from imago.run r where r.id = u.last_run),
       'started_at', u.started_at, 'finished_at', u.finished_at,
-      'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
+      'moved', (
+        -- Who is taken back alone is booked to the run that has moved them.
+        select coalesce(sum(b.moved), 0) from imago.batch b join imago.run r on r.id = b.run
+        where b.run = any (u.ids) and b.direction = r.direction),
       'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'unreachable', 'conflict')),
       'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
     from runs u);
@@ -18765,7 +18769,8 @@ set search_path = ''
 as $$
   with batches as (
     select b.moved, b.size, b.created_at as began, b.created_at + greatest(b.ms, 0.001) * interval '1 ms' as ended
-    from imago.batch b where b.run = any (runs) and b.ms is not null and b.path <> 'sync'
+    from imago.batch b join imago.run r on r.id = b.run
+    where b.run = any (runs) and b.ms is not null and b.path <> 'sync' and b.direction = r.direction
   ), span as (
     select least(started_at, min(b.began)) as began, least(points, count(*))::integer as slices,
       (max(b.ended) - least(started_at, min(b.began))) / nullif(least(points, count(*)), 0) as width

@@ -842,6 +842,22 @@ describe('get_run_history', () => {
     expect(await call(sql, 'get_migration_performance_stats')).toMatchObject({ run: Number(runs[2]?.run) });
   });
 
+  test('does not count who is taken back alone as moved, long after the run or not', async () => {
+    await start();
+    const { sql } = db;
+    await migrateAll(sql);
+    const figures = async () => [
+      runHistoryAnswer.parse(await call(sql, 'get_run_history', { points: 5 })).runs,
+      await call(sql, 'get_migration_performance_stats'),
+    ];
+    const before = await figures();
+    const user = await value<string>(sql, 'select id from users order by id limit 1');
+    expect(await call(sql, 'rollback_user_migration', { user_id: user })).toMatchObject({
+      rolled_back: true,
+    });
+    expect(await figures()).toEqual(before);
+  });
+
   test('spreads each batch over the time that it took, also where those of several workers overlap', async () => {
     await start();
     const { sql } = db;

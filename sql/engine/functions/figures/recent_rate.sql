@@ -8,7 +8,7 @@ as $$
   from (
     select b.moved, b.created_at, b.created_at + coalesce(b.ms, 0) * interval '1 ms' as ended
     from imago.batch b
-    where b.run = recent_rate.run.id and b.path <> 'sync' and run.state = 'running'
+    where b.run = recent_rate.run.id and b.path <> 'sync' and b.direction = run.direction and run.state = 'running'
     order by b.id desc
     limit 50
   ) b

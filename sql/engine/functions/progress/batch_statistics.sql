@@ -5,7 +5,8 @@ stable
 set search_path = ''
 as $$
   with batches as (
-    select b.* from imago.batch b where b.run = run_id and b.moved > 0
+    select b.* from imago.batch b join imago.run r on r.id = b.run
+    where b.run = run_id and b.moved > 0 and b.direction = r.direction
   ), relations as (
     select r.key, sum(r.value::bigint) as amount from batches b, jsonb_each_text(b.rows) r group by r.key
   ), calls as (

@@ -25,7 +25,10 @@ begin
       'run', u.run, 'direction', u.direction, 'state', (select r.state from imago.run r where r.id = u.last_run),
       'cohort', (select r.cohort from imago.run r where r.id = u.last_run),
       'started_at', u.started_at, 'finished_at', u.finished_at,
-      'moved', (select coalesce(sum(b.moved), 0) from imago.batch b where b.run = any (u.ids)),
+      'moved', (
+        -- Who is taken back alone is booked to the run that has moved them.
+        select coalesce(sum(b.moved), 0) from imago.batch b join imago.run r on r.id = b.run
+        where b.run = any (u.ids) and b.direction = r.direction),
       'failed', (select count(*) from imago.log l where l.plan = plan_name and l.run = any (u.ids) and l.event in ('failed', 'too_large', 'unreachable', 'conflict')),
       'points', imago.run_points(plan_name, u.ids, u.started_at, points)) order by u.run), '[]'))
     from runs u);

@@ -6,7 +6,8 @@ set search_path = ''
 as $$
   with batches as (
     select b.moved, b.size, b.created_at as began, b.created_at + greatest(b.ms, 0.001) * interval '1 ms' as ended
-    from imago.batch b where b.run = any (runs) and b.ms is not null and b.path <> 'sync'
+    from imago.batch b join imago.run r on r.id = b.run
+    where b.run = any (runs) and b.ms is not null and b.path <> 'sync' and b.direction = r.direction
   ), span as (
     select least(started_at, min(b.began)) as began, least(points, count(*))::integer as slices,
       (max(b.ended) - least(started_at, min(b.began))) / nullif(least(points, count(*)), 0) as width
