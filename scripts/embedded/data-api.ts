@@ -73,7 +73,8 @@ export async function openDataApi(cluster: Pick<Cluster, 'url'>, keys: Keys, url
     reload: schema.reload,
     close: async () => {
       await schema.done();
-      await Promise.all([listener.end({ timeout: 0 }), connection.driver.end({ timeout: 0 })]);
+      // A session that is just reading the types, cut off, would fail where nobody can catch it.
+      await Promise.all([listener.end({ timeout: 1 }), connection.driver.end({ timeout: 1 })]);
     },
   };
 }

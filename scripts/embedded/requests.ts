@@ -38,7 +38,8 @@ export async function sendRequests(cluster: Pick<Cluster, 'url'>): Promise<Backg
   wake();
   return {
     async close() {
-      await sql.end({ timeout: 0 });
+      // A session that is just reading the types, cut off, would fail where nobody can catch it.
+      await sql.end({ timeout: 1 });
       await sending;
     },
   };
