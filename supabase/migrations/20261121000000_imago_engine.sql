@@ -5012,6 +5012,7 @@ begin
     perform imago.raise_error('IM095', plan_name, 'others are working with it', 'Push again.');
   end if;
   plan := imago.find_plan(plan_name);
+  perform imago.keep_users_out(plan_name);
   select string_agg(o.reason, '; '), string_agg(o.remedy, ' ') || ' Then push again.' into reasons, remedies
   from imago.drop_obstacles(plan) o;
   if reasons is not null then
@@ -12101,6 +12102,30 @@ $$;
 comment on function imago.keep_trigger_function(text, regprocedure) is 'For plans: closes a trigger function that a step has made in schema public, and notes it. Nobody may call it, and triggers that do are not taken for the app''s. Finalizing and uninstalling leave both to the app.
 
 Example: select imago.keep_trigger_function(''avatars'', ''public.expect_own_avatar()'')';
+
+-- imago.keep_users_out
+create or replace function imago.keep_users_out(plan_name text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  own record;
+begin
+  -- Not by lock table, which locks what a view reads, too: the tables of the app.
+  for own in
+    select c.oid::regclass as relation, c.relowner::regrole as owner
+    from pg_class c
+    where c.relnamespace = to_regnamespace(quote_ident(plan_name)) and c.relkind in ('v', 'm', 'r', 'p', 'f')
+    order by c.oid
+  loop
+    execute format('alter table %s owner to %s', own.relation, own.owner);
+  end loop;
+end
+$$;
+comment on function imago.keep_users_out(text) is
+  'Lets nobody make a view on a plan''s relations until the transaction ends; waits for who is at it.';
 
 -- imago.kept_assignments
 create or replace function imago.kept_assignments(write imago.plan_write)

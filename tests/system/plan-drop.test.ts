@@ -11,6 +11,7 @@ import { answerOnTerminal, type Finished, runCommand } from '../support/command.
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { migrateAll, rollbackAll } from '../support/imago.ts';
 import { projectFolder } from '../support/project.ts';
+import { until } from '../support/until.ts';
 
 /** `imago plan drop`: a plan whose folder is gone is taken out, once it has no way back. */
 
@@ -124,6 +125,37 @@ test('a plan whose folder is gone is taken out by a migration, once it is taken 
   expect(builtOf(project, 'trial')).toEqual([]);
   expectFree(project, 'trial');
   expect((await refused('no-such-plan')).message).toContain('is taken out already');
+});
+
+test('a view that somebody makes on a plan while it is dropped is kept, and the drop is refused', async () => {
+  const { db } = await pushed();
+  const { sql } = db;
+  await migrateAll(sql, { plan: 'trial' });
+  await rollbackAll(sql, { plan: 'trial' });
+  while ((await call(sql, 'cleanup_migration', { plan: 'trial', older_than: '0' })).has_more);
+  let dropping: ReturnType<typeof refusal> | undefined;
+  await sql.begin(async (app) => {
+    await app.unsafe('create view public.waiting as select entity from trial.pending');
+    dropping = refusal(sql`select imago.drop_plan('trial')`);
+    await until('the drop waits for the view', () =>
+      value(
+        sql,
+        `select exists (select from pg_locks where relation = 'trial.pending'::regclass and not granted)`,
+      ),
+    );
+    // What the view reads is not held for it: the app's table.
+    expect(
+      await value(
+        sql,
+        `select count(*)::int from pg_locks where relation = 'public.users'::regclass and mode = 'AccessExclusiveLock'`,
+      ),
+    ).toBe(0);
+  });
+  expect(await dropping).toMatchObject({
+    code: 'IM095',
+    message: expect.stringContaining('view public.waiting'),
+  });
+  expect(await value(sql, 'select count(*)::int from public.waiting')).toBe(5);
 });
 
 test('a plan that was finalized is taken out once it is cleaned up, and what it has added stays', async () => {

@@ -18,6 +18,7 @@ begin
     perform imago.raise_error('IM095', plan_name, 'others are working with it', 'Push again.');
   end if;
   plan := imago.find_plan(plan_name);
+  perform imago.keep_users_out(plan_name);
   select string_agg(o.reason, '; '), string_agg(o.remedy, ' ') || ' Then push again.' into reasons, remedies
   from imago.drop_obstacles(plan) o;
   if reasons is not null then
