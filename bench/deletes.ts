@@ -2,10 +2,10 @@
  * What it costs to delete rows by a plan, and to have them back: `node bench/deletes.ts [rows]` prints a table beside a
  * hand-written delete that keeps what it deletes, in one transaction. In turn, in processor time of the server. On Linux only.
  */
-import { readFile } from 'node:fs/promises';
 import type { Sql } from 'postgres';
 import { connect } from '../scripts/embedded/cluster.ts';
 import { pushMigrations } from '../scripts/embedded/push.ts';
+import { cost, toTheEnd } from './cost.ts';
 import { startServer } from './server.ts';
 
 const rows = Number(process.argv[2] ?? 200_000);
@@ -33,29 +33,6 @@ const byHand = {
   back: 'insert into public.events select * from public.kept',
 };
 
-/** Milliseconds for which the server's process of a session has had a processor. */
-async function processorMs(sql: Sql): Promise<number> {
-  const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
-  return Number((await readFile(`/proc/${row?.pid}/schedstat`, 'utf8')).split(' ')[0]) / 1e6;
-}
-
-async function cost(sql: Sql, work: () => Promise<unknown>): Promise<number> {
-  const before = await processorMs(sql);
-  await work();
-  return (await processorMs(sql)) - before;
-}
-
-async function toTheEnd(sql: Sql, name: 'migrate_batch' | 'rollback_batch'): Promise<void> {
-  for (;;) {
-    const [row] = await sql.unsafe<{ more: boolean; state: string }[]>(
-      `select (a ->> 'has_more')::boolean as more, a ->> 'state' as state from public.${name}('old_events') a`,
-    );
-    if (row?.more) continue;
-    if (row?.state !== 'succeeded') throw new Error(`${name} ended as ${row?.state}`);
-    return;
-  }
-}
-
 const sums = async (sql: Sql) =>
   JSON.stringify(await sql`select count(*), sum(hashtextextended(e::text, 0)) from public.events e`);
 
@@ -78,8 +55,12 @@ try {
       await sql.unsafe('vacuum (analyze) public.events');
       const before = await sums(sql);
       const work = way === 'hand' ? (text: string) => sql.unsafe(text) : undefined;
-      seen[way].forward.push(await cost(sql, () => work?.(byHand.forward) ?? toTheEnd(sql, 'migrate_batch')));
-      seen[way].back.push(await cost(sql, () => work?.(byHand.back) ?? toTheEnd(sql, 'rollback_batch')));
+      seen[way].forward.push(
+        await cost(sql, () => work?.(byHand.forward) ?? toTheEnd(sql, 'migrate_batch', 'old_events')),
+      );
+      seen[way].back.push(
+        await cost(sql, () => work?.(byHand.back) ?? toTheEnd(sql, 'rollback_batch', 'old_events')),
+      );
       if ((await sums(sql)) !== before) throw new Error(`${way} did not bring back what was there`);
       await sql.end();
       await server.admin.unsafe(`drop database ${name} with (force)`);

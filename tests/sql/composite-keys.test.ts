@@ -156,6 +156,43 @@ describe('a key of several columns', () => {
     expect(Math.max(...read)).toBeLessThan(30);
   });
 
+  test('cuts a table into lanes without gaps, so that rows which come late are moved, too', async () => {
+    const db = await freshDatabase({});
+    databases.push(db);
+    const { sql } = db;
+    await sql.unsafe(`
+      create table public.things (a text, b integer, word text, primary key (a, b));
+      insert into public.things select md5((n / 3)::text), n, null from generate_series(1, 12000) n;
+      analyze public.things`);
+    await createPlan(sql, {
+      table: 'things',
+      key: '{a,b}',
+      keyType: 'record',
+      fields: { a: 'text', b: 'integer' },
+      pending: 's.word is null',
+      apply: `update public.things t set word = 'word' from unnest(keys) k where t.a = k.a and t.b = k.b and t.word is null;`,
+      writes: [{ relation: 'public.things', entity: '{a,b}', columns: ['word'] }],
+    });
+    const gaps = (direction: string) =>
+      value<number>(
+        sql,
+        `select count(*)::int from (
+           select l.lower_key is distinct from lag(l.upper_key) over (partition by l.run, l.pass, l.partition order by l.number) as gap
+           from imago.lane l join imago.run r on r.id = l.run where r.direction = $1) lanes where gap`,
+        [direction],
+      );
+    const lanes = () => value<number>(sql, 'select count(*)::int from imago.lane');
+    while ((await lanes()) === 0) await call(sql, 'migrate_batch', { plan: PLAN, batch_size: 1, max_ms: 1 });
+    expect(await lanes()).toBeGreaterThan(6);
+    expect(await gaps('forward')).toBe(0);
+    await sql`insert into public.things select md5(n::text), -n, null from generate_series(1, 3000) n`;
+    await migrateAll(sql, { plan: PLAN });
+    expect(await value(sql, 'select count(*)::int from public.things where word is null')).toBe(0);
+    await rollbackAll(sql, { plan: PLAN });
+    expect(await gaps('rollback')).toBe(0);
+    expect(await value(sql, 'select count(word)::int from public.things')).toBe(0);
+  });
+
   test('may be one of two of a partitioned table, each for a plan of its own', async () => {
     const db = await freshDatabase({});
     databases.push(db);

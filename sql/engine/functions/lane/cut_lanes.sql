@@ -24,8 +24,8 @@ begin
     cross join generate_series(1, cut.lanes) n;
   else
     insert into imago.lane (run, stage, pass, number, partition, lower_key, upper_key, batch_size)
-    select run.id, plan.stage, 'main', row_number() over (order by cut.partition, n), cut.partition, cut.bounds[n - 1], cut.bounds[n], coalesce(size, 100)
-    from (
+    -- Materialized: bounds by chance are found once, so that lanes join.
+    with cut as materialized (
       select w.partition, imago.lane_bounds(run, plan, w.relation_schema, w.relation_name,
         greatest(1, wanted * imago.estimated_rows(w.partition) / greatest(1, rows))::integer) as bounds
       from imago.walked_rows(run, plan) w
@@ -33,13 +33,19 @@ begin
       union all
       -- On the way back, too: the journal has the keys of the source.
       select null, imago.lane_bounds(run, plan, plan.source_schema, plan.source_table, wanted)
-      where not exists (select from imago.walked_rows(run, plan) w where w.partition is not null)) cut
+      where not exists (select from imago.walked_rows(run, plan) w where w.partition is not null)
+    )
+    select run.id, plan.stage, 'main', row_number() over (order by cut.partition, n), cut.partition, cut.bounds[n - 1], cut.bounds[n], coalesce(size, 100)
+    from cut
     cross join generate_series(1, coalesce(cardinality(cut.bounds), 0) + 1) n;
   end if;
 
   insert into imago.lane (run, stage, pass, number, lower_key, upper_key, batch_size)
+  with b as materialized (
+    select imago.lane_bounds(run, plan, plan.source_schema, plan.source_table, wanted) as bounds
+  )
   select run.id, plan.stage, 'late', n, b.bounds[n - 1], b.bounds[n], coalesce(size, 2000)
-  from (select imago.lane_bounds(run, plan, plan.source_schema, plan.source_table, wanted) as bounds) b
+  from b
   cross join generate_series(1, coalesce(cardinality(b.bounds), 0) + 1) n;
 end
 $$;
