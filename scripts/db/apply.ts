@@ -24,7 +24,7 @@ import { explain, readScript, type Script } from './running.ts';
 import { unreachable } from './session.ts';
 import { Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
-import { renamedIn } from './target.ts';
+import { ownIn } from './target.ts';
 import { walkBack, walkForward } from './walking.ts';
 
 /** What came back of a version, and the materialized views that were computed again for it. */
@@ -92,11 +92,9 @@ export async function takeBack(
   });
 }
 
-/** A file as it runs on the target: the embedded database of a project is not called as the hosted one is. */
-function scriptIn({ target }: Context, file: SqlFile): Script {
-  const script = readScript(file);
-  const own = renamedIn(target);
-  return own ? inDatabase(script, own) : script;
+/** A file as it runs on the target; refused where it names another database of that server. */
+export function scriptIn({ target }: Context, file: SqlFile): Script {
+  return inDatabase(readScript(file), ownIn(target));
 }
 
 /** Such a statement cannot be in a transaction with the history: what an interrupted one has done is recognised. */

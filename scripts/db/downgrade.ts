@@ -1,11 +1,10 @@
 /** `db downgrade [version or -n]`: takes versions back; what they would drop is moved aside. */
-import { takeBack } from './apply.ts';
+import { scriptIn, takeBack } from './apply.ts';
 import type { MovedAside } from './aside.ts';
 import type { Context, Ending } from './context.ts';
 import { compareHistory, readHistory, type Standing } from './history.ts';
 import { Problem } from './problem.ts';
 import { compareVersions, type Project, readProject, type Version } from './project.ts';
-import { readScript } from './running.ts';
 import { type Measured, Shadow } from './shadow.ts';
 import type { Effect } from './structure.ts';
 import { expectSound, expectVersion } from './upgrade.ts';
@@ -23,7 +22,7 @@ export async function downgrade(context: Context): Promise<Ending> {
       data: { current: standing.current, taken_back: [] },
     };
   }
-  for (const version of versions) expectWayBack(version, context.program);
+  for (const version of versions) expectWayBack(context, version);
   await context.confirm(`Take back ${versions.map(({ version, name }) => `${version}_${name}`).join(', ')}?`);
 
   const effects = await measureWaysBack(context, standing.applied, versions);
@@ -57,15 +56,15 @@ function versionsToTakeBack(project: Project, { applied }: Standing, goal: strin
   return newestFirst.filter((candidate) => compareVersions(candidate.version, version) > 0);
 }
 
-function expectWayBack(version: Version, program: string): void {
+function expectWayBack(context: Context, version: Version): void {
   if (version.wayBack) {
-    readScript(version.wayBack);
+    scriptIn(context, version.wayBack);
     return;
   }
   throw new Problem(
     'no-way-back',
     `${version.file} has no way back.`,
-    `Write it by hand as supabase/ways-back/${version.version}_${version.name}.sql. ${program} migrate writes it with each version; a baseline, and what others wrote, have none. Nothing was changed.`,
+    `Write it by hand as supabase/ways-back/${version.version}_${version.name}.sql. ${context.program} migrate writes it with each version; a baseline, and what others wrote, have none. Nothing was changed.`,
   );
 }
 

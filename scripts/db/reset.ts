@@ -2,12 +2,12 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { answerOf } from '../command/ask.ts';
 import { UsageError } from '../command/usage.ts';
+import { scriptIn } from './apply.ts';
 import { readDatabase, withoutOwnSettings } from './catalog.ts';
 import { type Context, Declined, type Ending } from './context.ts';
 import { quote } from './names.ts';
 import { Problem } from './problem.ts';
 import { readProject } from './project.ts';
-import { readScript } from './running.ts';
 import { Shadow } from './shadow.ts';
 import { stepsBetween } from './supplement.ts';
 import { databaseName, otherMachine } from './target.ts';
@@ -30,7 +30,7 @@ export async function reset(context: Context): Promise<Ending> {
     );
   }
   const project = await readProject(folder);
-  for (const version of project.versions) readScript(version);
+  for (const version of project.versions) scriptIn(context, version);
   if (target.kind === 'database') await expectName(context, databaseName(target.url));
   else await context.confirm('Drop everything in the embedded database?', { grave: true });
   const { sql } = await context.connect();

@@ -47,10 +47,16 @@ export function chooseTarget(
   return { kind: 'embedded', of: path.resolve(folder) === path.resolve(imagoFolder) ? 'imago' : 'project' };
 }
 
-/** The database as versions are to find it; undefined where they find it by the name that they have for it. */
-export function renamedIn(target: Target): OwnDatabase | undefined {
-  if (target.kind !== 'embedded' || target.of === 'imago') return undefined;
-  return { name: PROJECT_DATABASE, called: calledIn(target) };
+/**
+ * The database that versions are applied to. On the embedded server the name that hosted projects have stands for it. On
+ * every other one that is the name of whichever database is called so there: of another one, unless it is the target.
+ */
+export function ownIn(target: Target): OwnDatabase {
+  if (target.kind === 'database') {
+    const name = databaseName(target.url);
+    return { name, called: new Set([name]) };
+  }
+  return { name: target.of === 'imago' ? HOSTED_DATABASE : PROJECT_DATABASE, called: calledIn(target) };
 }
 
 /** The target as people read it: never with a password. */

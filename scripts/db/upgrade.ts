@@ -1,14 +1,13 @@
 /** `db upgrade [version]`: applies what is pending. */
 
 import { isUnnamed } from './alone.ts';
-import { applyVersion, type Back, putBackPostponed } from './apply.ts';
+import { applyVersion, type Back, putBackPostponed, scriptIn } from './apply.ts';
 import { postponedVersions } from './attic.ts';
 import type { PutBack } from './back.ts';
 import type { Context, Ending } from './context.ts';
 import { compareHistory, readHistory, type Standing } from './history.ts';
 import { Problem } from './problem.ts';
 import { compareVersions, type Project, readProject, type Version } from './project.ts';
-import { readScript } from './running.ts';
 
 export async function upgrade(context: Context): Promise<Ending> {
   const project = await readProject(context.folder);
@@ -21,7 +20,7 @@ export async function upgrade(context: Context): Promise<Ending> {
     ({ version }) => goal === undefined || compareVersions(version, goal.version) <= 0,
   );
   expectInOrder(context, standing, versions);
-  for (const version of versions) expectNamed(version);
+  for (const version of versions) expectNamed(context, version);
   const postponed = await postponedVersions(sql);
   if (versions.length === 0 && postponed.length === 0) {
     const message = goal ? `Version ${goal.version} is applied.` : 'Everything is applied.';
@@ -111,8 +110,8 @@ export function expectSound({ unknown, edited }: Standing, program: string): voi
 }
 
 /** Refuses what could not be recognised after an interruption. */
-function expectNamed(version: Version): void {
-  if (!isUnnamed(readScript(version))) return;
+function expectNamed(context: Context, version: Version): void {
+  if (!isUnnamed(scriptIn(context, version))) return;
   throw new Problem(
     'unnamed-index',
     `${version.file} builds an index concurrently and does not name it: after an interruption nobody could tell it from others.`,

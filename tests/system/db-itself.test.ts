@@ -67,6 +67,32 @@ test('by the name of every hosted database: the server’s own one hears nothing
   expect(await ofServer(project)).toEqual(before);
 });
 
+test('upgrade and downgrade refuse what would be said of another database, before anything is done', async () => {
+  const project = await versionedProject();
+  const { db, sql, run } = project;
+  const before = await ofServer(project);
+  const made = () => sql`select from pg_tables where tablename in ('a', 'b')`;
+  await project.version(V1, 'create table public.a (id int)', `drop table public.a;\n${back('postgres')}`);
+  await project.version(V2, settings('postgres'), back('postgres'));
+  const names = (file: string, line: number) => ({
+    code: 'other-database',
+    message: `${file}:${line} names the database postgres, and a version is for one database, which is called ${db.name}.`,
+    hint: expect.stringContaining('current_database()'),
+  });
+  const inVersion = names(`supabase/migrations/${V2}_by_hand.sql`, 2);
+  expect(await project.refusal('upgrade')).toMatchObject(inVersion);
+  expect(await project.refusal('reset', '--confirm', db.name)).toMatchObject(inVersion);
+  expect(await made()).toHaveLength(0);
+
+  await run('upgrade', V1);
+  await project.version(V2, 'create table public.b (id int)', 'drop table public.b');
+  await run('upgrade');
+  const inWayBack = names(`supabase/ways-back/${V1}_by_hand.sql`, 3);
+  expect(await project.refusal('downgrade', '-2')).toMatchObject(inWayBack);
+  expect(await made()).toHaveLength(2);
+  expect(await ofServer(project)).toEqual(before);
+});
+
 test('shadows that are there at the same time do not see what is said of another one, and a copy has all of it', async () => {
   const { db, sql } = await versionedProject();
   const shadows = {
