@@ -67,14 +67,15 @@ function plan(key: Key): string {
 /** The loop that people write themselves: the next thousand keys, and an update of their rows. */
 function byHand(key: Key): string {
   const { type, entity, named, listed } = parts(key);
-  const after = Object.keys(keys[key]).map((name) => (alone(key) ? 'last' : `last.${name}`));
-  return `do $$ declare keys ${type}[]; last ${type}; begin loop
-    keys := array(select ${entity} from public.things s where last is null or (${listed('s')}) > (${after.join(', ')})
-      order by ${listed('s')} limit 1000);
-    exit when cardinality(keys) = 0;
-    update public.things s set word = 'word' where ${named} and s.word is null;
-    last := keys[cardinality(keys)];
-  end loop; end $$`;
+  const last = Object.keys(keys[key]).map((name) => (alone(key) ? 'last' : `last.${name}`));
+  const next = (where: string) =>
+    `array(select ${entity} from public.things s ${where} order by ${listed('s')} limit 1000)`;
+  return `do $$ declare keys ${type}[] := ${next('')}; last ${type}; begin
+    while cardinality(keys) > 0 loop
+      update public.things s set word = 'word' where ${named} and s.word is null;
+      last := keys[cardinality(keys)];
+      keys := ${next(`where (${listed('s')}) > (${last.join(', ')})`)};
+    end loop; end $$`;
 }
 
 const sums = async (sql: Sql) =>
