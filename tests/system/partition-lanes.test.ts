@@ -1,5 +1,6 @@
 /** Partitioned sources are walked partition by partition, each with lanes of its own. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { value } from '../support/call.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { type BatchResult, migrateAll } from '../support/imago.ts';
 import { back, contents, createPlan, PLAN } from '../support/plan.ts';
@@ -52,6 +53,21 @@ describe('lanes of a partitioned table', () => {
   }
 
   const sum = (answers: BatchResult[]) => answers.reduce((total, answer) => total + answer.migrated, 0);
+
+  test('count each row once, and the partitions of partitions, too', async () => {
+    const rows = async (name: string) =>
+      await value<number>(db.sql, `select imago.estimated_rows($1)::int`, [name]);
+    expect(await rows('public.items')).toBe(6000);
+    expect(await rows('public.items_north')).toBe(3000);
+    expect(await rows('public.items_south')).toBe(3000);
+    const bytes = async () => await value<number>(db.sql, "select imago.relation_bytes('public.items')::int");
+    const before = await bytes();
+    // While somebody alters a partition, what was analyzed last counts.
+    await db.sql.begin(async (tx) => {
+      await tx`lock table public.items_south in access exclusive mode`;
+      expect(await bytes()).toBe(before);
+    });
+  });
 
   test('move each row once, by four callers, and all of them go back', async () => {
     const before = await contents(db.sql, ['public.items']);

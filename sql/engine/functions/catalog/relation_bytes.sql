@@ -19,9 +19,15 @@ begin
 exception when lock_not_available then
   -- Somebody alters a table: nobody waits for that to learn a size.
   return (
-    select sum(greatest(c.relpages, 0))::bigint * current_setting('block_size')::bigint from pg_catalog.pg_class c
-    where c.oid = pg_catalog.to_regclass(relation) or c.oid in (
-      select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = pg_catalog.to_regclass(relation)));
+    with recursive parts as (
+      select c.oid, c.relkind from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(relation)
+      union
+      select c.oid, c.relkind from parts p
+      join pg_catalog.pg_inherits i on i.inhparent = p.oid and p.relkind = 'p'
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+    )
+    select sum(greatest(c.relpages, 0))::bigint * current_setting('block_size')::bigint
+    from parts p join pg_catalog.pg_class c on c.oid = p.oid);
 end
 $$;
 comment on function imago.relation_bytes(text) is 'Bytes of a table and its partitions, without indexes and TOAST; as of the last analyze while somebody is altering one. Null where there is none.';
