@@ -13,7 +13,7 @@ export interface Walk {
   of(row: string): string;
   /** The same as text, wherever it is asked. */
   text(row: string): string;
-  /** Whether a row has one of the keys that apply was given. */
+  /** Whether a row has one of the keys that apply was given, also where the table has a column keys. */
   among(row: string): string;
   /** Whether two rows have the same key. */
   same(row: string, other: string): string;
@@ -37,7 +37,7 @@ export function walkOf(plan: string, { keys, relation }: Source): Walk {
       made: '',
       of: columns,
       text: (row) => `${columns(row)}::text`,
-      among: (row) => `${columns(row)} = any (keys)`,
+      among: (row) => `${columns(row)} = any (apply.keys)`,
       same: (row, other) => `${columns(row)} = ${columns(other)}`,
       list: columns,
       tuple: columns,
@@ -51,7 +51,7 @@ export function walkOf(plan: string, { keys, relation }: Source): Walk {
     made: `create type ${type} as (\n${fields.join(',\n')}\n);\ncomment on type ${type} is 'Key of a row of ${relation.replaceAll("'", "''")}.';\n`,
     of: (row) => `row(${columns(row)})::${type}`,
     text: (row) => `row(${columns(row)})::text`,
-    among: (row) => `(${columns(row)}) in (select ${columns('k')} from unnest(keys) k)`,
+    among: (row) => `(${columns(row)}) in (select ${columns('k')} from unnest(apply.keys) k)`,
     same: (row, other) => `(${columns(row)}) = (${columns(other)})`,
     list: columns,
     tuple: (row) => `(${columns(row)})`,

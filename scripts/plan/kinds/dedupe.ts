@@ -260,7 +260,7 @@ function apply(merging: Merging): string {
       if (!isKey) {
         return `  update ${referring} r set ${column.quoted} = m.kept
   from ${plan}.merged m
-  where r.${column.quoted} = any (going) and m.gone = any (going) and m.gone = r.${column.quoted};`;
+  where r.${column.quoted} = any (merging.going) and m.gone = any (merging.going) and m.gone = r.${column.quoted};`;
       }
       const kept = columns.filter(({ generated }) => !generated);
       const overriding = kept.some(({ numbered }) => numbered) ? ' overriding system value' : '';
@@ -268,15 +268,16 @@ function apply(merging: Merging): string {
   insert into ${referring} (${kept.map(({ quoted: name }) => name).join(', ')})${overriding}
   select ${kept.map(({ name, quoted: own }) => (name === column.name ? 'm.kept' : `r.${own}`)).join(', ')}
   from ${referring} r join ${plan}.merged m on m.gone = r.${column.quoted}
-  where r.${column.quoted} = any (going) and m.gone = any (going);
-  delete from ${referring} r where r.${column.quoted} = any (going);`;
+  where r.${column.quoted} = any (merging.going) and m.gone = any (merging.going);
+  delete from ${referring} r where r.${column.quoted} = any (merging.going);`;
     }),
   );
   return routine(
     `${plan}.apply(keys ${source.keyType}[])`,
     'void',
     'Merges the doubles of exactly these rows into them.',
-    `declare
+    `<<merging>>
+declare
   going ${source.keyType}[];
 begin
   -- Triggers of the app that this fires find their names as they do at home.
@@ -285,13 +286,13 @@ begin
   perform from ${relation} s cross join lateral (
     select from ${relation} d where ${equal(merging, 'd', 's')} and d.${key.quoted} <> s.${key.quoted}
     order by d.${key.quoted} for update) d
-  where s.${key.quoted} = any (keys);
+  where s.${key.quoted} = any (apply.keys);
   with merged as (
     insert into ${plan}.merged (gone, kept)
     select d.${key.quoted}, s.${key.quoted}
     from ${relation} s cross join lateral (
       select d.${key.quoted} from ${relation} d where ${equal(merging, 'd', 's')} and d.${key.quoted} <> s.${key.quoted} offset 0) d
-    where s.${key.quoted} = any (keys) and ${pending(merging, true)}
+    where s.${key.quoted} = any (apply.keys) and ${pending(merging, true)}
     returning gone
   )
   select coalesce(array_agg(m.gone), '{}') into going from merged m;
@@ -299,10 +300,10 @@ begin
     return;
   end if;
   -- Its doubles would have to come back before it does, and to it.
-  if exists (select from ${plan}.merged m where m.kept = any (going)) then
+  if exists (select from ${plan}.merged m where m.kept = any (merging.going)) then
     raise exception using errcode = 'restrict_violation', message = 'a double has doubles merged into it';
   end if;
-${moves.map((move) => `${move}\n`).join('')}  delete from ${relation} d where d.${key.quoted} = any (going);
+${moves.map((move) => `${move}\n`).join('')}  delete from ${relation} d where d.${key.quoted} = any (merging.going);
 end`,
     'plpgsql',
   );

@@ -105,7 +105,7 @@ stable
 set search_path = ''
 as $$
   select jsonb_object_agg(s.${source.key.quoted}::text, jsonb_build_object('value', ${value}))
-  from ${source.relation} s where s.${source.key.quoted} = any (keys)
+  from ${source.relation} s where s.${source.key.quoted} = any (read.keys)
 $$;
 comment on function ${plan}.read(${type}[]) is 'What external.ts is handed of each of these rows, by key.';
 `;
@@ -123,8 +123,8 @@ as $$
   -- Triggers of the app that this fires find their names as they do at home.
   select set_config('search_path', imago.app_search_path(), true);
   update ${source.relation} s
-  set ${column} = results #>> array[s.${key}::text, 'made']
-  where s.${key} = any (keys) and s.${column} is null
+  set ${column} = apply.results #>> array[s.${key}::text, 'made']
+  where s.${key} = any (apply.keys) and s.${column} is null
 $$;
 comment on function ${plan}.apply(${type}[], jsonb) is ${literal(`Writes what external.ts has made into ${name} of exactly these rows, where they have none.`)};
 `;

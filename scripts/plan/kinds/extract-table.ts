@@ -115,10 +115,10 @@ function filesOf(extraction: Extraction): Files {
   select set_config('search_path', imago.app_search_path(), true);
   update ${made} n set ${sets(columns, 's')}
   from ${relation} s
-  where s.${key.quoted} = any (keys) and n.${key.quoted} = any (keys) and n.${key.quoted} = s.${key.quoted}
+  where s.${key.quoted} = any (apply.keys) and n.${key.quoted} = any (apply.keys) and n.${key.quoted} = s.${key.quoted}
     and ${differ(columns, 'n', 's')};
   insert into ${made} (${key.quoted}, ${names})
-  select s.${key.quoted}, ${list(columns, 's')} from ${relation} s where s.${key.quoted} = any (keys)
+  select s.${key.quoted}, ${list(columns, 's')} from ${relation} s where s.${key.quoted} = any (apply.keys)
   on conflict (${key.quoted}) do nothing`,
       ),
       check_query: checkQuery(plan, {

@@ -243,7 +243,7 @@ end`,
         `begin
   if exists (
     select from ${relation} s
-    where s.${key.quoted} = any (keys) and ${isSingleOrphan(addition)}) then
+    where s.${key.quoted} = any (expect_targets.keys) and ${isSingleOrphan(addition)}) then
     raise exception using errcode = 'foreign_key_violation', constraint = ${literal(constraintName)},
       message = ${literal(`insert or update on table "${source.table}" violates foreign key constraint "${constraintName}"`)};
   end if;
@@ -308,7 +308,7 @@ function apply(addition: Addition): string {
   select set_config('search_path', imago.app_search_path(), true);
   with fixed as (
     update ${source.relation} s set ${column.quoted} = ${remedy}
-    where s.${source.key.quoted} = any (keys)
+    where s.${source.key.quoted} = any (apply.keys)
       and ${isSingleOrphan(addition)}${placeholderIsThere(addition, '\n      and ')}
     returning s.${source.key.quoted} as entity
   )

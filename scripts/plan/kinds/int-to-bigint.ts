@@ -163,7 +163,7 @@ function apply(
 ): string {
   const updates = [{ relation, entity, widened }, ...riding].map(
     (table) => `  update ${table.relation} s set ${forward(table.widened, 's')}
-  where s.${table.entity.quoted} = any (keys) and (${differ(table.widened, 's')});`,
+  where s.${table.entity.quoted} = any (apply${suffix(stage)}.keys) and (${differ(table.widened, 's')});`,
   );
   return routine(
     `${plan}.apply${suffix(stage)}(keys ${keyType}[])`,
