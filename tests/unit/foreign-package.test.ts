@@ -49,6 +49,6 @@ test.each([
   ['npm i -D imago', true],
   ['npx --no imago doctor', false],
   ['npx --no-install imago', false],
-  ['npm install --save-dev ./imago-0.1.0.tgz', false],
+  ['npm install --save-dev ./imago-1.0.0-rc.1.tgz', false],
   ['npm run imago -- install', false],
 ])('%s is found to fetch it: %s', (line, is) => expect(unsafe.test(line)).toBe(is));
