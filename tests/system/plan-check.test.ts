@@ -305,8 +305,8 @@ describe('plan check names', () => {
         'cost',
         'a batch of 10 reads all 400 rows of public.users',
         'functions/apply',
-        'where s.id = any (keys)',
-        'where s.id::text = any (keys::text[])',
+        'where s.id = any (apply.keys)',
+        'where s.id::text = any (apply.keys::text[])',
       ],
       [
         'a view concerned that leaves out who is pending',
